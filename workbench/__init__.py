@@ -1,0 +1,3 @@
+"""Workbench."""
+
+__version__ = "0.1.0"
