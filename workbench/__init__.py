@@ -1,3 +1,52 @@
-"""Workbench."""
+"""Command jobs, sweeps and model registration on your own machine, with Azure ML SDK v2's code."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.client.ml_client import MLClient
+    from workbench.definition.command import command
+    from workbench.definition.inputs import Input, Output
+    from workbench.definition.yaml_io import load_data, load_environment, load_job, load_model
+    from workbench.trial.report import log
+
+__all__ = [
+    "Input",
+    "MLClient",
+    "Output",
+    "command",
+    "load_data",
+    "load_environment",
+    "load_job",
+    "load_model",
+    "log",
+]
 __version__ = "0.1.0"
+
+# Loaded at first use: importing the workbench costs next to nothing, and a trial that only logs loads little.
+_HOMES = {
+    "Input": "workbench.definition.inputs",
+    "MLClient": "workbench.client.ml_client",
+    "Output": "workbench.definition.inputs",
+    "command": "workbench.definition.command",
+    "load_data": "workbench.definition.yaml_io",
+    "load_environment": "workbench.definition.yaml_io",
+    "load_job": "workbench.definition.yaml_io",
+    "load_model": "workbench.definition.yaml_io",
+    "log": "workbench.trial.report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'workbench' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -1,0 +1,1 @@
+"""``MLClient`` with Azure's operations, acting on this machine."""

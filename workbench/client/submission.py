@@ -1,0 +1,269 @@
+"""From a definition to the row in the store: checked, resolved and independent of whoever submitted it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import sys
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+from workbench.client.context import Context
+from workbench.definition.checks import check
+from workbench.definition.command import Command
+from workbench.definition.distributions import Distribution
+from workbench.definition.environment import Environment
+from workbench.definition.expressions import as_text, to_shell
+from workbench.definition.inputs import Input, Output
+from workbench.definition.naming import generate_name
+from workbench.definition.records import to_record
+from workbench.definition.status import JobStatus
+from workbench.definition.sweep import Sweep
+from workbench.errors import NotFoundError, ValidationException
+from workbench.search.space import size
+from workbench.store.records import JobRecord
+from workbench.store.snapshots import fingerprint, keep_surroundings, take_snapshot
+from workbench.tracking.git import git_facts
+
+__all__ = ["prepare", "resolve_asset"]
+
+_GRACE = 10.0  # seconds between SIGTERM and SIGKILL
+_SESSION_ONLY = ("JPY_", "PYDEVD_", "WORKBENCH_", "AZUREML_", "AZURE_ML_", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_")
+_REMOTE = re.compile(r"(https?|wasbs?|abfss?|adl|s3|gs)://|azureml://")
+
+
+def prepare(job: Command | Sweep, context: Context) -> tuple[JobRecord, str]:
+    """Return the row for ``job``, everything it names made safe in the workspace, and the diff of its code.
+
+    Args:
+        job: what the user described; left as it is.
+        context: the workspace it is submitted to.
+
+    Raises:
+        ValidationException: something in it is wrong; nothing was submitted.
+        NotFoundError: it names data, a model or code that does not exist.
+    """
+    for warning in check(job):
+        warnings.warn(warning, UserWarning, stacklevel=4)
+    name = job.name or generate_name()
+    _check_free(name, context)
+    part = job.trial if isinstance(job, Sweep) else job
+    code = _local_code(part.code)
+    git, diff = git_facts(code if code is None or code.is_dir() else code.parent) if code else ({}, "")
+    snapshot = take_snapshot(code, context.workspace) if code else None
+    launch = _launch(job, part, context) | {"snapshot": snapshot}
+    properties = {**git, **_texts(job.properties)}
+    if snapshot:
+        properties["ContentSnapshotId"] = snapshot
+    if isinstance(job, Sweep):
+        properties |= _sweep_properties(job)
+    record = JobRecord(
+        name=name,
+        type="sweep" if isinstance(job, Sweep) else "command",
+        status=JobStatus.NOT_STARTED,
+        display_name=job.display_name or name,
+        experiment_name=job.experiment_name,
+        description=job.description,
+        folder=name,
+        definition=to_record(job.with_fields(name=name)),
+        launch=launch,
+        tags=_texts(job.tags),
+        properties=properties,
+        created=time.time(),
+    )
+    return record, diff
+
+
+def resolve_asset(kind: str, reference: str, context: Context) -> Mapping[str, Any]:
+    """Return the definition of a registered asset that ``reference`` (``name:version``, ``name@latest``) means.
+
+    Raises:
+        NotFoundError: there is no such asset; the message lists what there is.
+    """
+    name, label, version = _split_reference(reference)
+    versions = context.store.assets(kind, name)
+    if not versions:
+        known = sorted({asset.name for asset in context.store.assets(kind)}) or ["none"]
+        raise NotFoundError(f"no {kind} named {name!r}", reference, f"Registered here: {', '.join(known)}")
+    if label:
+        return versions[-1].definition
+    for asset in versions:
+        if asset.version == version:
+            return asset.definition
+    has = ", ".join(asset.version for asset in versions)
+    raise NotFoundError(f"{kind} {name!r} has no version {version!r}", reference, f"Versions: {has}")
+
+
+def _split_reference(reference: str) -> tuple[str, str | None, str | None]:
+    text = reference.removeprefix("azureml:")
+    if "@" in text:
+        name, _, label = text.partition("@")
+        if label != "latest":
+            raise ValidationException(f"the label {label!r} is unknown", reference, "Write name@latest or name:version")
+        return name, label, None
+    name, _, version = text.partition(":")
+    return (name, None, version) if version else (name, "latest", None)
+
+
+def _check_free(name: str, context: Context) -> None:
+    """Refuse a name whose row, folder or trials are there already."""
+    stem, _, number = name.rpartition("_")
+    taken = context.store.job(name) or context.store.job(f"{name}_0") or context.workspace.job(name).exists()
+    if number.isdigit() and (parent := context.store.job(stem)) and parent.type == "sweep":
+        taken = True
+    if taken:
+        raise ValidationException(
+            f"a job named {name!r} exists already", "name", "Choose another name, or leave it out"
+        )
+
+
+def _texts(texts: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value or "" for name, value in texts.items()}
+
+
+def _launch(job: Command | Sweep, part: Any, context: Context) -> dict[str, Any]:
+    inputs = _inputs(job, context)
+    literals = {name: as_text(value) for name, value in inputs.items() if not isinstance(value, dict)}
+    data = {name: value for name, value in inputs.items() if isinstance(value, dict)}
+    outputs = {name: output.type != "uri_file" for name, output in job.outputs.items()}
+    sweep = job if isinstance(job, Sweep) else None
+    surroundings = _surroundings()
+    return {
+        "shell": to_shell(
+            part.command or "",
+            literals=literals,
+            data=data,
+            outputs=outputs,
+            search_space=sweep.search_space if sweep else (),
+        ),
+        "literals": literals,
+        "data": data,
+        "outputs": outputs,
+        "output_paths": _output_paths(job.outputs),
+        "variables": dict(part.environment_variables),
+        "timeout": sweep.limits.trial_timeout if sweep else (job.limits.timeout if job.limits else None),
+        "grace": _GRACE,
+        "python": sys.executable,
+        "search_path": surroundings.get("PATH", os.defpath),
+        "folder": str(Path.cwd()),
+        "surroundings": keep_surroundings(surroundings, context.workspace),
+        "environment": _environment(part.environment),
+        "workspace_name": context.name,
+        "seed": _seed(sweep),
+        "concurrency": _concurrency(sweep),
+    }
+
+
+def _inputs(job: Command | Sweep, context: Context) -> dict[str, Any]:
+    """Return each input that has a value: a literal as it is, data as a mapping with an absolute path."""
+    found: dict[str, Any] = {}
+    for name, value in job.inputs.items():
+        if isinstance(value, Distribution):
+            continue
+        if not isinstance(value, Input):
+            found[name] = value
+        elif value.is_literal:
+            if value.default is not None:
+                found[name] = value.default
+        else:
+            found[name] = _data(name, value, context)
+    return found
+
+
+def _data(name: str, value: Input, context: Context) -> dict[str, Any]:
+    where = f"inputs.{name}.path"
+    if not value.path:
+        raise ValidationException("it has no path", where, "Give a file or folder: Input(path='./data')")
+    path = value.path
+    if _REMOTE.match(path) and value.mode == "direct":
+        return {"path": path, "type": value.type, "mode": "direct"}
+    if _REMOTE.match(path):
+        raise ValidationException(
+            f"{path!r} is not on this machine", where, "Download it and give the local path, or pass mode='direct'"
+        )
+    local = Path(unquote(urlparse(path).path)) if path.startswith("file:") else Path(path).expanduser()
+    if not local.exists() and re.match(r"(azureml:)?[\w.-]+[:@][\w.-]+$", path):
+        local = Path(resolve_asset("data", path, context)["path"])
+    _check_kind(local, value.type, where)
+    return {
+        "path": str(local.absolute()),
+        "type": value.type,
+        "mode": value.mode or "ro_mount",
+        "fingerprint": fingerprint(local),
+    }
+
+
+def _check_kind(path: Path, kind: str, where: str) -> None:
+    if not path.exists():
+        raise NotFoundError(f"there is nothing at {str(path)!r}", where, f"Paths are relative to {Path.cwd()}")
+    if kind == "uri_folder" and not path.is_dir():
+        raise ValidationException(f"{str(path)!r} is a file", where, "Use type='uri_file' for a single file")
+    if kind == "uri_file" and path.is_dir():
+        raise ValidationException(f"{str(path)!r} is a folder", where, "Use type='uri_folder'")
+
+
+def _output_paths(outputs: Mapping[str, Output]) -> dict[str, str]:
+    return {name: str(Path(output.path).absolute()) for name, output in outputs.items() if output.path}
+
+
+def _local_code(code: str | None) -> Path | None:
+    if code is None:
+        return None
+    if _REMOTE.match(code):
+        raise ValidationException(f"{code!r} is not on this machine", "code", "Clone it and give the local folder")
+    return Path(code).expanduser().absolute()
+
+
+def _environment(environment: Environment | str | None) -> str:
+    """Return the name of the environment; only this interpreter can run jobs so far."""
+    if environment is None or environment == "local":
+        return "local"
+    raise ValidationException(
+        f"this version runs jobs in the current Python only, not in {_shown(environment)}",
+        "environment",
+        "Write environment='local'",
+    )
+
+
+def _shown(environment: Environment | str) -> str:
+    if isinstance(environment, str):
+        return repr(environment)
+    return f"the image {environment.image!r}" if environment.image else "an image that must be built"
+
+
+def _surroundings() -> dict[str, str]:
+    """Return this process's variables without those that only make sense in a notebook's kernel or in a trial."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_SESSION_ONLY)}
+    if "inline" in kept.get("MPLBACKEND", ""):
+        del kept["MPLBACKEND"]  # a kernel's own: a script has nobody to send its plots to
+    return kept
+
+
+def _seed(sweep: Sweep | None) -> int | None:
+    if sweep is None:
+        return None
+    given: int | None = getattr(sweep.sampling_algorithm, "seed", None)
+    return secrets.randbelow(2**31) if given is None else given
+
+
+def _concurrency(sweep: Sweep | None) -> int | None:
+    """Return how many trials run at once: as asked, or one for each core (Azure's default would be all of them)."""
+    return (sweep.limits.max_concurrent_trials or os.cpu_count() or 1) if sweep else None
+
+
+def _sweep_properties(sweep: Sweep) -> dict[str, str]:
+    if sweep.objective is None:
+        raise ValidationException("a sweep needs an objective", "objective", "Set goal and primary_metric")
+    space = size(sweep.search_space)
+    return {
+        "primary_metric_config": json.dumps({"name": sweep.objective.primary_metric, "goal": sweep.objective.goal}),
+        "space_size": "infinite_space_size" if space is None else str(space),
+        "runTemplate": "HyperDrive",
+        "azureml.runsource": "hyperdrive",
+    }

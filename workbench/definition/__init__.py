@@ -1,0 +1,1 @@
+"""What a user wants, as checked values with Azure's names."""

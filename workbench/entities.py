@@ -1,0 +1,26 @@
+"""The values that describe jobs and assets, with Azure's names."""
+
+from __future__ import annotations
+
+from workbench.definition.assets import Data, Model
+from workbench.definition.command import Command, CommandJob
+from workbench.definition.environment import BuildContext, Environment
+from workbench.definition.inputs import Input, Output
+from workbench.definition.job import Job
+from workbench.definition.limits import CommandJobLimits
+from workbench.definition.resources import JobResourceConfiguration, QueueSettings
+
+__all__ = [
+    "BuildContext",
+    "Command",
+    "CommandJob",
+    "CommandJobLimits",
+    "Data",
+    "Environment",
+    "Input",
+    "Job",
+    "JobResourceConfiguration",
+    "Model",
+    "Output",
+    "QueueSettings",
+]

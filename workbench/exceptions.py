@@ -1,0 +1,25 @@
+"""The errors, under the name that Azure's module of them has."""
+
+from __future__ import annotations
+
+from workbench.errors import (
+    JobException,
+    NotFoundError,
+    StoreError,
+    SupervisorError,
+    TrackingError,
+    UnexpectedKeywordError,
+    ValidationException,
+    WorkbenchError,
+)
+
+__all__ = [
+    "JobException",
+    "NotFoundError",
+    "StoreError",
+    "SupervisorError",
+    "TrackingError",
+    "UnexpectedKeywordError",
+    "ValidationException",
+    "WorkbenchError",
+]

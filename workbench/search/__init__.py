@@ -1,0 +1,1 @@
+"""Which parameters to try next, and which trials must stop."""

@@ -1,0 +1,359 @@
+"""The store: one SQLite file that every process of a workspace meets in.
+
+The supervisor is the only writer of states; clients insert new jobs, requests and assets. Every row of a job, a
+point or an event carries the number of the change that wrote it, so that a reader pays for what changed and not
+for what is there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from workbench.definition.status import JobStatus
+from workbench.errors import StoreError, ValidationException
+from workbench.store.records import AssetRecord, Changes, Event, JobRecord, Point, Request
+from workbench.store.schema import migrate
+
+__all__ = ["Store", "Writer"]
+
+_JSON_COLUMNS = frozenset({"definition", "launch", "params", "tags", "properties"})
+_COLUMNS = tuple(column.name for column in fields(JobRecord))
+_PATIENCE = 60.0  # seconds a writer waits for another one; a write takes well under a millisecond
+
+
+class Store:
+    """A connection to the store of one workspace; may be used from several threads.
+
+    Args:
+        path: the SQLite file, made when it is missing.
+
+    Raises:
+        StoreError: the file cannot be opened, is no store, or is from a newer workbench.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        with self._told_plainly():
+            self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+            self._connection.row_factory = sqlite3.Row
+            migrate(self._connection, str(path))
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+
+    def close(self) -> None:
+        """Close the connection; the store cannot be used afterwards."""
+        self._connection.close()
+
+    # Reading
+
+    def job(self, name: str) -> JobRecord | None:
+        """Return the job called ``name``, or None."""
+        rows = self._query("SELECT * FROM jobs WHERE name = ?", (name,))
+        return _job(rows[0]) if rows else None
+
+    def jobs(self, *, archived: bool | None = False) -> list[JobRecord]:
+        """Return the top-level jobs, newest first; ``archived`` None means both kinds."""
+        rows = self._query(
+            "SELECT * FROM jobs WHERE parent IS NULL AND (?1 IS NULL OR archived = ?1) "
+            "ORDER BY created DESC, rowid DESC",
+            (None if archived is None else int(archived),),
+        )
+        return [_job(row) for row in rows]
+
+    def children(self, parent: str) -> list[JobRecord]:
+        """Return the trials of a sweep in order of their numbers."""
+        return [_job(row) for row in self._query("SELECT * FROM jobs WHERE parent = ? ORDER BY number", (parent,))]
+
+    def unfinished(self) -> list[JobRecord]:
+        """Return every job and trial that can still change, oldest first."""
+        rows = self._query(
+            "SELECT * FROM jobs WHERE status NOT IN ('Completed', 'Failed', 'Canceled') ORDER BY created, rowid"
+        )
+        return [_job(row) for row in rows]
+
+    def points(self, job: str, key: str | None = None) -> list[Point]:
+        """Return a job's metric points in the order they were logged."""
+        rows = self._query("SELECT * FROM points WHERE job = ?1 AND (?2 IS NULL OR key = ?2) ORDER BY id", (job, key))
+        return [_point(row) for row in rows]
+
+    def series(self, parent: str, key: str) -> dict[str, list[float]]:
+        """Return the values of metric ``key`` of each trial of a sweep, in the order they were logged."""
+        rows = self._query(
+            "SELECT points.job, points.value FROM points JOIN jobs ON jobs.name = points.job "
+            "WHERE jobs.parent = ? AND points.key = ? ORDER BY points.id",
+            (parent, key),
+        )
+        series: dict[str, list[float]] = {}
+        for job, value in rows:
+            series.setdefault(job, []).append(_number(value))
+        return series
+
+    def events(self, job: str) -> list[Event]:
+        """Return a job's history, oldest first."""
+        return [_event(row) for row in self._query("SELECT * FROM events WHERE job = ? ORDER BY id", (job,))]
+
+    def changes(self, since: int = 0, job: str | None = None) -> Changes:
+        """Return all that was written after the cursor ``since``.
+
+        Args:
+            since: a cursor from an earlier answer; 0 for everything.
+            job: only this job and its trials.
+        """
+        mine = "(?2 IS NULL OR {0} = ?2 OR {0} IN (SELECT name FROM jobs WHERE parent = ?2))"
+        arguments = (since, job)
+        with self._lock, self._told_plainly():
+            self._connection.execute("BEGIN")  # one view of all tables
+            try:
+                cursor = self._connection.execute("SELECT now FROM clock").fetchone()[0]
+                if cursor == since:
+                    return Changes(cursor, (), (), ())
+                jobs = self._connection.execute(
+                    "SELECT * FROM jobs WHERE seq > ?1 AND (?2 IS NULL OR name = ?2 OR parent = ?2) "
+                    "ORDER BY seq, rowid",
+                    arguments,
+                ).fetchall()
+                points, events = (
+                    self._connection.execute(
+                        f"SELECT * FROM {table} WHERE seq > ?1 AND {mine.format('job')} ORDER BY id",  # noqa: S608
+                        arguments,
+                    ).fetchall()
+                    for table in ("points", "events")
+                )
+            finally:
+                self._connection.execute("COMMIT")
+        return Changes(cursor, tuple(map(_job, jobs)), tuple(map(_point, points)), tuple(map(_event, events)))
+
+    def version(self) -> int:
+        """Return a number that is different after another process has written."""
+        return int(self._query("PRAGMA data_version")[0][0])
+
+    def cursor(self, reader: str) -> int:
+        """Return how far ``reader`` has come in the changes; 0 when it never read."""
+        rows = self._query("SELECT seq FROM cursors WHERE reader = ?", (reader,))
+        return int(rows[0][0]) if rows else 0
+
+    def now(self) -> int:
+        """Return the number of the last change."""
+        return int(self._query("SELECT now FROM clock")[0][0])
+
+    def waiting_requests(self) -> list[Request]:
+        """Return the requests that nobody has handled, oldest first."""
+        rows = self._query("SELECT * FROM requests WHERE handled IS NULL ORDER BY id")
+        return [Request(row["id"], row["job"], row["verb"], json.loads(row["payload"])) for row in rows]
+
+    def outcome(self, request: int) -> str | None:
+        """Return what became of a request: ``""`` when all went well, a message, or None while it waits."""
+        rows = self._query("SELECT outcome FROM requests WHERE id = ?", (request,))
+        return rows[0][0] if rows else None
+
+    def assets(self, kind: str, name: str | None = None) -> list[AssetRecord]:
+        """Return the versions of assets of one kind, in the order they were made."""
+        rows = self._query(
+            "SELECT * FROM assets WHERE kind = ?1 AND (?2 IS NULL OR name = ?2) ORDER BY created, rowid", (kind, name)
+        )
+        return [
+            AssetRecord(
+                kind=row["kind"],
+                name=row["name"],
+                version=row["version"],
+                content=row["content"],
+                definition=json.loads(row["definition"]),
+                created=row["created"],
+                archived=bool(row["archived"]),
+            )
+            for row in rows
+        ]
+
+    # Writing
+
+    @contextmanager
+    def write(self) -> Iterator[Writer]:
+        """Open a transaction: everything written through the yielded writer becomes visible at once, or not at all."""
+        with self._lock, self._told_plainly():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield Writer(self._connection)
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def request(self, job: str, verb: str, payload: Mapping[str, Any] | None = None) -> int:
+        """Write down something for the supervisor to do and return its number."""
+        with self.write() as writer:
+            return writer.request(job, verb, payload or {})
+
+    # Plumbing
+
+    def _query(self, statement: str, arguments: Sequence[object] = ()) -> list[sqlite3.Row]:
+        with self._lock, self._told_plainly():
+            return self._connection.execute(statement, arguments).fetchall()
+
+    @contextmanager
+    def _told_plainly(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"the store cannot be used: {error}", str(self.path), _fix(error)) from error
+
+
+class Writer:
+    """The writes of one transaction; made by :meth:`Store.write`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._number: int | None = None
+
+    @property
+    def _seq(self) -> int:
+        """The number of this change; only a change that readers can see moves the clock."""
+        if self._number is None:
+            row = self._connection.execute("UPDATE clock SET now = now + 1 RETURNING now").fetchone()
+            self._number = int(row[0])
+        return self._number
+
+    def add_job(self, record: JobRecord) -> None:
+        """Insert a job.
+
+        Raises:
+            ValidationException: the name is taken.
+        """
+        row = _row({name: getattr(record, name) for name in _COLUMNS} | {"seq": self._seq})
+        try:
+            self._connection.execute(
+                f"INSERT INTO jobs ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",  # noqa: S608
+                tuple(row.values()),
+            )
+        except sqlite3.IntegrityError as error:
+            raise ValidationException(
+                f"a job named {record.name!r} exists already", "name", "Choose another name, or leave it out"
+            ) from error
+
+    def update_job(self, job: str, /, **columns: Any) -> None:
+        """Change columns of a job, named as the fields of :class:`JobRecord`."""
+        row = _row(columns | {"seq": self._seq})
+        assignments = ", ".join(f"{column} = ?" for column in row)
+        self._connection.execute(
+            f"UPDATE jobs SET {assignments} WHERE name = ?",  # noqa: S608
+            (*row.values(), job),
+        )
+
+    def move_job(self, job: str, status: JobStatus, /, **columns: Any) -> bool:
+        """Change the status of a job unless it has finished; return whether it did (a compare-and-set)."""
+        row = _row(columns | {"status": status, "seq": self._seq})
+        assignments = ", ".join(f"{column} = ?" for column in row)
+        changed = self._connection.execute(
+            f"UPDATE jobs SET {assignments} WHERE name = ? AND status NOT IN ('Completed', 'Failed', 'Canceled')",  # noqa: S608
+            (*row.values(), job),
+        )
+        return changed.rowcount == 1
+
+    def add_points(self, points: Iterable[Point]) -> None:
+        """Append metric points."""
+        seq = self._seq
+        self._connection.executemany(
+            "INSERT INTO points (job, key, value, step, time, seq) VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                # SQLite has no NaN: it would silently become NULL anyway, and is read back as NaN.
+                (p.job, p.key, None if math.isnan(p.value) else p.value, p.step, p.time, seq)
+                for p in points
+            ),
+        )
+
+    def add_event(self, job: str, kind: str, text: str) -> None:
+        """Append a line to a job's history."""
+        self._connection.execute(
+            "INSERT INTO events (job, time, kind, text, seq) VALUES (?, ?, ?, ?, ?)",
+            (job, time.time(), kind, text, self._seq),
+        )
+
+    def request(self, job: str, verb: str, payload: Mapping[str, Any]) -> int:
+        """Insert a request and return its number."""
+        cursor = self._connection.execute(
+            "INSERT INTO requests (job, verb, payload, created) VALUES (?, ?, ?, ?)",
+            (job, verb, json.dumps(dict(payload)), time.time()),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def handle_request(self, request: int, outcome: str = "") -> None:
+        """Mark a request as handled; ``outcome`` is empty when all went well."""
+        self._connection.execute(
+            "UPDATE requests SET handled = ?, outcome = ? WHERE id = ?", (time.time(), outcome, request)
+        )
+
+    def set_cursor(self, reader: str, seq: int) -> None:
+        """Remember how far ``reader`` has come."""
+        self._connection.execute(
+            "INSERT INTO cursors VALUES (?1, ?2) ON CONFLICT (reader) DO UPDATE SET seq = ?2", (reader, seq)
+        )
+
+    def add_asset(self, asset: AssetRecord) -> None:
+        """Insert a version of an asset, or change what may change of it: its definition and whether it is archived."""
+        self._connection.execute(
+            "INSERT INTO assets VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kind, name, version) "
+            "DO UPDATE SET definition = excluded.definition, archived = excluded.archived",
+            (
+                asset.kind,
+                asset.name,
+                asset.version,
+                asset.content,
+                json.dumps(dict(asset.definition)),
+                asset.created,
+                int(asset.archived),
+            ),
+        )
+
+
+def _row(columns: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _cell(name, value) for name, value in columns.items()}
+
+
+def _cell(name: str, value: Any) -> Any:
+    if name in _JSON_COLUMNS:
+        return json.dumps(dict(value)) if value or name in {"params", "tags", "properties"} else None
+    if isinstance(value, JobStatus):
+        return value.value
+    return int(value) if isinstance(value, bool) else value
+
+
+def _job(row: sqlite3.Row) -> JobRecord:
+    cells = {name: row[name] for name in _COLUMNS}
+    for name in _JSON_COLUMNS:
+        cells[name] = json.loads(cells[name]) if cells[name] else {}
+    cells["status"] = JobStatus(cells["status"])
+    cells["archived"] = bool(cells["archived"])
+    return JobRecord(**cells)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _point(row: sqlite3.Row) -> Point:
+    return Point(row["job"], row["key"], _number(row["value"]), row["step"], row["time"])
+
+
+def _event(row: sqlite3.Row) -> Event:
+    return Event(row["job"], row["time"], row["kind"], row["text"])
+
+
+def _fix(error: sqlite3.DatabaseError) -> str:
+    text = str(error)
+    if "full" in text:
+        return "Free some disk space and try again; nothing that was stored is lost"
+    if "readonly" in text or "unable to open" in text:
+        return "Check that you own the folder and may write in it"
+    if "locked" in text:
+        return "Another process holds it for very long; look for one with: workbench list"
+    return "If it is damaged, move it aside: the trial folders under runs/ keep every result"

@@ -1,0 +1,132 @@
+"""The tables, and the way from one version of them to the next."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from workbench.errors import StoreError
+
+__all__ = ["VERSION", "migrate"]
+
+# Each entry brings a store from the version that is its index to the next one. Never edit an entry that was
+# released: add one.
+_STEPS = (
+    """
+    CREATE TABLE clock (now INTEGER NOT NULL);
+    INSERT INTO clock VALUES (0);
+
+    CREATE TABLE jobs (
+        name TEXT PRIMARY KEY,
+        parent TEXT,
+        number INTEGER,
+        type TEXT NOT NULL,
+        status TEXT NOT NULL,
+        display_name TEXT NOT NULL,
+        experiment_name TEXT NOT NULL,
+        description TEXT,
+        definition TEXT,
+        launch TEXT,
+        params TEXT NOT NULL,
+        tags TEXT NOT NULL,
+        properties TEXT NOT NULL,
+        folder TEXT NOT NULL,
+        score REAL,
+        reason TEXT,
+        error TEXT,
+        created REAL NOT NULL,
+        started REAL,
+        ended REAL,
+        archived INTEGER NOT NULL DEFAULT 0,
+        metrics_read INTEGER NOT NULL DEFAULT 0,
+        seq INTEGER NOT NULL,
+        UNIQUE (parent, number)
+    ) STRICT;
+    CREATE INDEX jobs_by_change ON jobs (seq);
+    CREATE INDEX jobs_by_status ON jobs (status) WHERE status NOT IN ('Completed', 'Failed', 'Canceled');
+
+    CREATE TABLE points (
+        id INTEGER PRIMARY KEY,
+        job TEXT NOT NULL,
+        key TEXT NOT NULL,
+        value REAL,
+        step INTEGER NOT NULL,
+        time INTEGER NOT NULL,
+        seq INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX points_by_job ON points (job, key);
+    CREATE INDEX points_by_change ON points (seq);
+
+    CREATE TABLE events (
+        id INTEGER PRIMARY KEY,
+        job TEXT NOT NULL,
+        time REAL NOT NULL,
+        kind TEXT NOT NULL,
+        text TEXT NOT NULL,
+        seq INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX events_by_job ON events (job);
+    CREATE INDEX events_by_change ON events (seq);
+
+    CREATE TABLE requests (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        job TEXT NOT NULL,
+        verb TEXT NOT NULL,
+        payload TEXT NOT NULL,
+        created REAL NOT NULL,
+        handled REAL,
+        outcome TEXT
+    ) STRICT;
+    CREATE INDEX requests_waiting ON requests (id) WHERE handled IS NULL;
+
+    CREATE TABLE assets (
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        version TEXT NOT NULL,
+        content TEXT NOT NULL,
+        definition TEXT NOT NULL,
+        created REAL NOT NULL,
+        archived INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (kind, name, version)
+    ) STRICT;
+
+    CREATE TABLE cursors (reader TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT;
+    """,
+)
+
+VERSION = len(_STEPS)
+
+
+def migrate(connection: sqlite3.Connection, where: str) -> None:
+    """Bring the store behind ``connection`` to this version of the tables.
+
+    Args:
+        connection: in autocommit mode.
+        where: path of the store, for the message.
+
+    Raises:
+        StoreError: the store was written by a newer workbench.
+    """
+    if _version(connection) == VERSION:
+        return
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("BEGIN IMMEDIATE")  # several processes may find the store new at once
+    try:
+        found = _version(connection)
+        if found > VERSION:
+            raise StoreError(
+                f"the store has format {found}, this workbench reads up to {VERSION}",
+                where=where,
+                fix="Upgrade it: pip install --upgrade workbench",
+            )
+        for step in _STEPS[found:]:
+            for statement in step.split(";"):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -1,0 +1,138 @@
+"""Content-addressed copies: the ``code`` of a job, and the environment variables of whoever submitted it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pathspec
+
+from workbench.errors import ValidationException
+from workbench.store.files import WorkspaceFolder, write_json
+
+__all__ = ["fingerprint", "keep_surroundings", "take_snapshot"]
+
+_ALWAYS_IGNORED = (".git/", "__pycache__/", ".ipynb_checkpoints/", ".workbench/", ".amlignore")
+_IGNORE_FILES = (".amlignore", ".gitignore")  # Azure's order: the first one that exists counts
+_MOST_BYTES = 2 << 30
+_READ_ONLY = 0o444
+_EXECUTABLE = 0o111
+
+
+def take_snapshot(code: Path, workspace: WorkspaceFolder) -> str:
+    """Copy ``code`` into the workspace once per content and return the SHA-256 over its files.
+
+    Args:
+        code: a folder, of which ``.amlignore`` (else ``.gitignore``) leaves things out, or one file.
+        workspace: where the copy is kept; its own folders are never part of a snapshot.
+
+    Raises:
+        ValidationException: there is nothing at ``code``, or far too much.
+    """
+    files = _listing(code, workspace)
+    digest = _digest(files)
+    kept = workspace.snapshots / digest
+    if not kept.is_dir():
+        _copy(files, kept)
+    return digest
+
+
+def fingerprint(data: Path) -> str:
+    """Return a SHA-256 over the names, sizes and times of the files at ``data``: cheap, and changes when they do."""
+    digest = hashlib.sha256()
+    for relative, path in sorted(_walk(data, lambda _: False)) if data.is_dir() else [(data.name, data)]:
+        facts = path.stat()
+        digest.update(f"{relative}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def keep_surroundings(variables: Mapping[str, str], workspace: WorkspaceFolder) -> str:
+    """Keep a submitter's environment variables, readable by their owner only, and return the hash of their content."""
+    digest = hashlib.sha256(json.dumps(dict(variables), sort_keys=True).encode()).hexdigest()
+    path = workspace.surroundings / digest
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))  # before anything secret is in it
+        write_json(path, dict(variables))
+        path.chmod(0o600)
+    return digest
+
+
+def _listing(code: Path, workspace: WorkspaceFolder) -> list[tuple[str, Path]]:
+    if code.is_file():
+        return [(code.name, code)]
+    if not code.is_dir():
+        raise ValidationException(
+            f"there is no folder or file {str(code)!r}", "code", "Paths are relative to the current folder"
+        )
+    files = sorted(_walk(code, _ignored(code, workspace)))
+    size = sum(path.stat().st_size for _, path in files)
+    if size > _MOST_BYTES:
+        raise ValidationException(
+            f"{str(code)!r} holds {len(files):,} files of {size / (1 << 30):.1f} GiB together",
+            "code",
+            "Name what is no code in a .amlignore file there; data belongs in inputs",
+        )
+    return files
+
+
+def _ignored(code: Path, workspace: WorkspaceFolder) -> Callable[[str], bool]:
+    patterns = list(_ALWAYS_IGNORED)
+    for name in _IGNORE_FILES:
+        if (code / name).is_file():
+            patterns += (code / name).read_text().splitlines()
+            break
+    spec = pathspec.GitIgnoreSpec.from_lines(patterns)
+    own = {
+        f"{path.relative_to(code.resolve())}/"
+        for path in (workspace.hidden, workspace.runs)
+        if path.is_relative_to(code.resolve())
+    }
+    return lambda path: path in own or spec.match_file(path)
+
+
+def _walk(root: Path, ignored: Callable[[str], bool]) -> Iterator[tuple[str, Path]]:
+    """Yield (path relative to root, path) of the files; links are followed, but never in a circle."""
+    seen = {root.resolve()}
+
+    def below(folder: Path) -> Iterator[tuple[str, Path]]:
+        for entry in os.scandir(folder):
+            path = Path(entry.path)
+            relative = path.relative_to(root).as_posix()
+            if entry.is_dir():
+                real = path.resolve()
+                if not ignored(relative + "/") and real not in seen:
+                    seen.add(real)
+                    yield from below(path)
+            elif entry.is_file() and not ignored(relative):
+                yield relative, path
+
+    return below(root)
+
+
+def _digest(files: list[tuple[str, Path]]) -> str:
+    digest = hashlib.sha256()
+    for relative, path in files:
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{relative}\0{path.stat().st_mode & _EXECUTABLE:o}\0{content}\n".encode())
+    return digest.hexdigest()
+
+
+def _copy(files: list[tuple[str, Path]], kept: Path) -> None:
+    aside = Path(tempfile.mkdtemp(dir=kept.parent, prefix=".snapshot-"))
+    try:
+        for relative, path in files:
+            target = aside / relative
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
+            target.chmod(_READ_ONLY | (path.stat().st_mode & _EXECUTABLE))
+        aside.rename(kept)
+    except OSError:
+        shutil.rmtree(aside, ignore_errors=True)
+        if not kept.is_dir():  # else another process was faster, with the same content
+            raise

@@ -1,0 +1,134 @@
+"""From a job in the store to a trial host in its folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from workbench.definition.expressions import as_text
+from workbench.definition.expressions import variables as expression_variables
+from workbench.store.files import OWNER_ONLY, TrialFolder, WorkspaceFolder
+from workbench.store.records import JobRecord
+from workbench.trial.host import command_line
+from workbench.trial.report import FOLDER_VARIABLE, WAKE_VARIABLE
+from workbench.trial.spec import TrialSpec
+
+__all__ = ["specify", "start_host"]
+
+
+def specify(trial: JobRecord, job: JobRecord, workspace: WorkspaceFolder) -> TrialSpec:
+    """Resolve everything a trial host must know.
+
+    Args:
+        trial: the row of the trial; the same as ``job`` for a plain job.
+        job: the row that has the launch facts: the sweep's, or the job's own.
+        workspace: where it runs.
+    """
+    launch = job.launch
+    folder = workspace.trial(trial.folder)
+    copies = {facts["path"]: f"inputs/{name}" for name, facts in launch["data"].items() if facts["mode"] == "download"}
+    return TrialSpec(
+        name=trial.name,
+        folder=trial.folder,
+        command=launch["shell"],
+        surroundings=str(workspace.surroundings / launch["surroundings"]),
+        wake=str(workspace.wake),
+        experiment_name=trial.experiment_name,
+        display_name=trial.display_name,
+        created=trial.created,
+        parent=trial.parent,
+        parent_folder=job.folder if trial.parent else None,
+        number=trial.number,
+        snapshot=str(workspace.snapshots / launch["snapshot"]) if launch["snapshot"] else None,
+        variables=_variables(trial, job, workspace, folder),
+        outputs=dict(launch["outputs"]),
+        copies=copies,
+        timeout=launch["timeout"],
+        grace=launch["grace"],
+        params=dict(trial.params),
+        inputs=dict(launch["literals"]),
+        tags=dict(trial.tags),
+    )
+
+
+def start_host(spec: TrialSpec, folder: TrialFolder) -> int:
+    """Write ``spec`` into ``folder`` and start a host for it; return the host's pid.
+
+    Raises:
+        OSError: the folder cannot be written, or no process started.
+    """
+    folder.root.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+    spec.write(folder)
+    command = command_line(folder)
+    log = str(folder.host_log)
+    return os.posix_spawn(
+        command[0],
+        command,
+        {"LANG": "C.UTF-8"},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+        # A request to stop must find a host that answers, even before its first line has run.
+        setsigmask=[signal.SIGTERM, signal.SIGINT],
+    )
+
+
+def _variables(trial: JobRecord, job: JobRecord, workspace: WorkspaceFolder, folder: TrialFolder) -> dict[str, str]:
+    launch = job.launch
+    variables = {
+        **_interpreter(launch["python"], launch["search_path"]),
+        **launch["variables"],
+        "AZUREML_RUN_ID": trial.name,
+        "AZUREML_ARM_PROJECT_NAME": trial.experiment_name,
+        "AZUREML_ARM_WORKSPACE_NAME": launch["workspace_name"],
+        "AZUREML_NODE_COUNT": "1",
+        "AZUREML_CR_NODE_RANK": "0",
+        "AZUREML_CR_EXECUTION_WORKING_DIR_PATH": str(folder.work),
+        "MLFLOW_RUN_ID": trial.name,
+        "MLFLOW_EXPERIMENT_NAME": trial.experiment_name,
+        "MLFLOW_TRACKING_URI": f"workbench://{workspace.mlflow_database}",
+        "MLFLOW_REGISTRY_URI": workspace.mlflow_uri,
+        "WORKBENCH_WORKSPACE": str(workspace.root),
+        FOLDER_VARIABLE: str(folder.root),
+        WAKE_VARIABLE: str(workspace.wake),
+    }
+    data = {
+        name: str(folder.root / "inputs" / name) if facts["mode"] == "download" else facts["path"]
+        for name, facts in launch["data"].items()
+    }
+    swept = {f"AZUREML_PARAMETER_{name}": as_text(value) for name, value in trial.params.items()}
+    return (
+        variables
+        | swept
+        | expression_variables(
+            literals=launch["literals"],
+            data=data,
+            outputs={name: _output(name, trial, launch, folder) for name in launch["outputs"]},
+            search_space=trial.params,
+        )
+    )
+
+
+def _output(name: str, trial: JobRecord, launch: Mapping[str, Any], folder: TrialFolder) -> str:
+    """Return where a named output goes: its own folder, or the path that the job gives, one for each trial."""
+    path = launch["output_paths"].get(name)
+    if path is None:
+        return str(folder.named_outputs / name)
+    if "${{name}}" in path:
+        return str(path).replace("${{name}}", trial.name)
+    return str(Path(path) / trial.name) if trial.parent else str(path)
+
+
+def _interpreter(python: str, search_path: str) -> Mapping[str, str]:
+    """Return the variables that make ``python`` and its scripts the first that a command finds."""
+    scripts = Path(python).parent
+    found = {"PATH": f"{scripts}{os.pathsep}{search_path}", "PYTHONUNBUFFERED": "1"}
+    if (scripts.parent / "pyvenv.cfg").exists():
+        found["VIRTUAL_ENV"] = str(scripts.parent)
+    return found

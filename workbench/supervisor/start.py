@@ -1,0 +1,56 @@
+"""Waking the supervisor of a workspace, and starting it when there is none."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from workbench.errors import SupervisorError
+from workbench.store.files import WorkspaceFolder
+from workbench.trial.report import poke
+
+__all__ = ["ensure_supervisor"]
+
+_LOG_LINES = 10
+
+
+def ensure_supervisor(workspace: WorkspaceFolder) -> None:
+    """Tell the supervisor of ``workspace`` to look again, after starting it if nobody listens.
+
+    Call it after the job or request has been written: whoever comes up reads the store first.
+
+    Raises:
+        SupervisorError: it could not be started; the end of its log is in the message.
+    """
+    if poke(workspace.wake):
+        return
+    # The first process only detaches the real one and ends, so that no caller is left with a zombie child.
+    launched = subprocess.run(
+        [sys.executable, "-m", "workbench.supervisor", str(workspace.root)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        env=_environment(),
+        check=False,
+    )
+    if launched.returncode != 0:
+        raise SupervisorError(
+            f"the process that runs trials did not start: {launched.stderr.decode(errors='replace').strip()}",
+            where=str(workspace.supervisor_log),
+            fix=f"The end of its log:\n{_end_of(workspace.supervisor_log)}",
+        )
+
+
+def _environment() -> dict[str, str]:
+    """Return the least the supervisor needs: what a trial sees comes from its job, not from whoever was first."""
+    package = str(Path(__file__).resolve().parents[2])
+    return {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": package, "LANG": "C.UTF-8"}
+
+
+def _end_of(log: Path) -> str:
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
+    except FileNotFoundError:
+        return "(it has none)"

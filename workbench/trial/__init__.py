@@ -1,0 +1,1 @@
+"""The trial host: runs one trial in its folder, whatever happens to everybody else."""

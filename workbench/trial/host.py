@@ -1,0 +1,193 @@
+"""The trial host: parent of the user's code and nobody's hostage.
+
+It leads its own session, outlives the supervisor, adopts every orphan of the trial, enforces the timeout, ends the
+whole tree and writes ``exit.json`` as its last act. Standard library only, and little of it: this is on the path of
+every trial.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from workbench.store.files import OWNER_ONLY, TrialFolder, read_json, write_json
+from workbench.trial.processes import Identity, adopt_orphans, descendants, end_tree
+from workbench.trial.report import poke
+from workbench.trial.spec import Exit, TrialSpec
+from workbench.trial.working_copy import copy_tree, remove_unchanged
+
+__all__ = ["command_line", "main"]
+
+_WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
+_TAIL_BYTES = 4000
+_TAIL_LINES = 20
+_NEVER = 86400.0  # seconds; sigtimedwait wants a number
+
+# Without -S the host would import whatever the .pth files of the environment name; without -I, what the user's
+# variables name. The package is found from where it lies.
+_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from workbench.trial.host import main; main(sys.argv[2])"
+
+
+def command_line(folder: TrialFolder) -> list[str]:
+    """Return the command that starts a host for the trial in ``folder``."""
+    package = Path(__file__).resolve().parents[2]
+    return [sys.executable, "-I", "-S", "-c", _BOOT, str(package), str(folder.root)]
+
+
+def main(root: str) -> None:
+    """Run the trial in the folder ``root`` to its end, whatever that is."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+    adopt_orphans()
+    folder = TrialFolder(Path(root))
+    me = Identity.of(os.getpid())
+    write_json(folder.host, {"host": me.to_record() if me else None})
+    spec = TrialSpec.read(folder)
+    try:
+        ending = _run(spec, folder)
+    except OSError as error:
+        needed, left = end_tree(_mine, spec.grace, pause=_until_a_child_ends)
+        ending = Exit(
+            cause="host_error", code=None, ended=time.time(), needed=needed, left=left, message=_explain(error)
+        )
+    ending.write(folder)
+    poke(spec.wake)
+
+
+def _run(spec: TrialSpec, folder: TrialFolder) -> Exit:
+    prepare(spec, folder)
+    os.chdir(folder.work)
+    if signal.sigpending() & {signal.SIGTERM, signal.SIGINT}:
+        return Exit(cause="terminated", code=None, ended=time.time())
+    started = time.time()
+    child = _start(spec, folder)
+    write_json(folder.host, {**(read_json(folder.host) or {}), "child": {"pid": child, "time": started}})
+    poke(spec.wake)
+    cause, status = _wait(child, None if spec.timeout is None else time.monotonic() + spec.timeout)
+    needed, left = _end_rest(spec.grace)
+    if status is None:
+        status = _collected.get(child)
+    if spec.snapshot:
+        remove_unchanged(spec.snapshot, str(folder.work))
+    code = None if status is None or os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status)
+    return Exit(
+        cause=cause,
+        code=code,
+        signal=signal.Signals(os.WTERMSIG(status)).name if status is not None and os.WIFSIGNALED(status) else None,
+        started=started,
+        ended=time.time(),
+        needed=needed,
+        left=left,
+        message="" if code == 0 else _tail(folder.log),
+    )
+
+
+def prepare(spec: TrialSpec, folder: TrialFolder) -> None:
+    """Make the working directory and every folder that the command may write to.
+
+    Raises:
+        OSError: the disk is full, or a folder cannot be made.
+    """
+    for path in (folder.outputs, folder.logs, folder.log.parent, folder.work):
+        path.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+    if spec.snapshot:
+        copy_tree(spec.snapshot, str(folder.work))
+    for name, kept in (("outputs", folder.outputs), ("logs", folder.logs)):
+        link = folder.work / name
+        if link.is_dir():  # the code brings a folder of that name: what is in it counts as written by the trial
+            kept.rmdir()
+            link.rename(kept)
+        link.symlink_to(kept, target_is_directory=True)
+    for name, is_folder in spec.outputs.items():
+        path = folder.named_outputs / name
+        (path if is_folder else path.parent).mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+    for source, copy in spec.copies.items():
+        _copy_input(Path(source), folder.root / copy)
+
+
+def _copy_input(source: Path, target: Path) -> None:
+    if source.is_dir():
+        copy_tree(str(source), str(target))
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(source.read_bytes())
+
+
+def _start(spec: TrialSpec, folder: TrialFolder) -> int:
+    surroundings = read_json(Path(spec.surroundings)) or {}
+    shell = "/bin/bash" if os.access("/bin/bash", os.X_OK) else "/bin/sh"
+    log = str(folder.log)
+    return os.posix_spawn(
+        shell,
+        [shell, "-c", spec.command],
+        surroundings | spec.variables,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+        setsigmask=[],
+        setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGTERM],
+    )
+
+
+_collected: dict[int, int] = {}
+
+
+def _wait(child: int, deadline: float | None) -> tuple[str, int | None]:
+    """Return why the waiting ended, and the child's status if it has ended."""
+    while True:
+        remaining = _NEVER if deadline is None else deadline - time.monotonic()
+        if remaining <= 0:
+            return "timeout", None
+        caught = signal.sigtimedwait(_WATCHED, remaining)
+        if caught is None:
+            continue
+        if caught.si_signo != signal.SIGCHLD:
+            return "terminated", None
+        _collect()
+        if child in _collected:
+            return "exited", _collected[child]
+
+
+def _collect() -> None:
+    try:
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            _collected[ended[0]] = ended[1]
+    except ChildProcessError:
+        return
+
+
+def _end_rest(grace: float) -> tuple[str | None, list[int]]:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None, []  # no child at all, and orphans would be ours: the tree is gone
+    return end_tree(_mine, grace, pause=_until_a_child_ends)
+
+
+def _until_a_child_ends(seconds: float) -> None:
+    signal.sigtimedwait({signal.SIGCHLD}, seconds)
+
+
+def _mine() -> list[int]:
+    _collect()
+    return descendants(os.getpid())
+
+
+def _tail(log: Path) -> str:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    return "\n".join(lines[-_TAIL_LINES:])
+
+
+def _explain(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    return f"the trial could not be run: {error.strerror or error}{where}"

@@ -1,0 +1,100 @@
+"""What the supervisor tells a trial host, and what the host answers.
+
+Standard library only: the trial host imports this on its hot path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from workbench.store.files import TrialFolder, read_json, write_json
+
+__all__ = ["Exit", "TrialSpec"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialSpec:
+    """One trial, completely resolved; written as ``trial.json``.
+
+    Args:
+        name: the job's name, which is also its MLflow run id.
+        folder, parent_folder: of the trial and of its sweep, relative to the workspace's ``runs``.
+        command: shell text in which no value appears; values reach it through ``variables``.
+        snapshot: folder that holds the code, copied to the working directory; None for an empty one.
+        surroundings: file with the environment variables of whoever submitted the job.
+        variables: environment variables on top of those.
+        outputs: named outputs, name → folder or file relative to the trial folder; False when a file.
+        copies: data inputs to copy into the trial folder, source → destination relative to the trial folder.
+        timeout: seconds the command may take; None for ever.
+        grace: seconds between SIGTERM and SIGKILL.
+        wake: the supervisor's FIFO.
+        params, inputs, tags, experiment_name, display_name, created: facts for tracking.
+    """
+
+    name: str
+    folder: str
+    command: str
+    surroundings: str
+    wake: str
+    experiment_name: str
+    display_name: str
+    created: float
+    parent: str | None = None
+    parent_folder: str | None = None
+    number: int | None = None
+    snapshot: str | None = None
+    variables: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, bool] = field(default_factory=dict)
+    copies: dict[str, str] = field(default_factory=dict)
+    timeout: float | None = None
+    grace: float = 10.0
+    params: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+    def write(self, folder: TrialFolder) -> None:
+        """Write this into ``folder`` for the host to read."""
+        write_json(folder.spec, asdict(self))
+
+    @classmethod
+    def read(cls, folder: TrialFolder) -> TrialSpec:
+        """Return the specification written in ``folder``."""
+        record = read_json(folder.spec)
+        if record is None:
+            raise FileNotFoundError(folder.spec)
+        return cls(**record)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exit:
+    """How a trial ended; written as ``exit.json``, the host's last act.
+
+    Args:
+        cause: ``exited`` by itself, ``terminated`` on request, ``timeout``, or ``host_error``.
+        code: exit code of the command; None when a signal ended it or it never started.
+        signal: the signal that ended the command.
+        started, ended: seconds since the epoch; ``started`` is None when the command never did.
+        needed: the hardest signal it took to be rid of the whole tree, None when nothing was left.
+        left: pids that would not go.
+        message: the last lines of the log of a command that failed, or what went wrong in the host.
+    """
+
+    cause: str
+    code: int | None
+    ended: float
+    signal: str | None = None
+    started: float | None = None
+    needed: str | None = None
+    left: list[int] = field(default_factory=list)
+    message: str = ""
+
+    def write(self, folder: TrialFolder) -> None:
+        """Write this into ``folder``, whole or not at all."""
+        write_json(folder.exit, asdict(self))
+
+    @classmethod
+    def read(cls, folder: TrialFolder) -> Exit | None:
+        """Return how the trial in ``folder`` ended, or None while it has not."""
+        record = read_json(folder.exit)
+        return None if record is None else cls(**record)
