@@ -180,16 +180,16 @@ def test_outputs_and_numpy_inputs() -> None:
         (lambda: command(resources={"gpu": 1}), r"unexpected keyword 'gpu'. Did you mean 'gpus'"),
         (lambda: command(resources={"cpus": 0}), r"cpus: must be above 0"),
         (lambda: command(priority="urgent"), r"priority: 'urgent' is not a priority. Valid are: low, medium, high"),
-        (lambda: command(inputs={"x": [1]}), r"inputs.x: \[1\] \(list\) cannot be an input. Use a number"),  # type: ignore[dict-item]
+        (lambda: command(inputs={"x": [1]}), r"inputs.x: \[1\] \(list\) cannot be an input. Use a number"),
         (lambda: command(inputs={"x": float("nan")}), r"inputs.x: must be finite; got nan. Write it as text"),
-        (lambda: command(inputs={"x": {"type": "uri_flie"}}), r"inputs.x.type: .*Did you mean 'uri_file'"),  # type: ignore[dict-item]
+        (lambda: command(inputs={"x": {"type": "uri_flie"}}), r"inputs.x.type: .*Did you mean 'uri_file'"),
         (lambda: command(outputs={"o": 3}), r"outputs.o: 3 cannot be an output. Use Output"),
         (lambda: command(environment=3), r"environment: 3 is no environment. Write 'name:version'"),  # type: ignore[arg-type]
         (lambda: command(command=3.5, tags=4), r"tags: must be a mapping; got 4. Write name: value"),  # type: ignore[arg-type]
         (lambda: Environment(name="e"), r"image: has neither image nor build. Add image"),
         (lambda: Environment(image="i", build=BuildContext(path="p")), r"build: image and build exclude each other"),
         (lambda: Environment(conda_file="c.yml"), r"conda_file: conda_file needs an image. Add image"),
-        (lambda: Environment(dependencies=[]), r"this is a conda file, not an environment"),
+        (lambda: Environment(dependencies=[]), r"this is a conda file, not an environment"),  # type: ignore[call-arg]
         (lambda: Input(type="integer", default="x"), r"default: 'x' is no integer. Give a value of type integer"),
         (lambda: Input(type="number", default=9, max=3), r"default: 9 is not within -inf … 3"),
         (lambda: Input(type="string", default="a", enum=["b"]), r"default: 'a' is not allowed. Give one of \['b'\]"),
@@ -205,7 +205,7 @@ def test_outputs_and_numpy_inputs() -> None:
         (lambda: SweepJobLimits(trial_timeout="1h"), r"trial_timeout: must be a number; got '1h'"),
         (
             lambda: Sweep(trial={"type": "command", "command": "x"}),
-            r"trial: unexpected keyword 'type'|Trial: unexpected",
+            r"^trial: unexpected keyword 'type'",
         ),
         (lambda: Sweep(search_space={}), r"trial: is needed and was not given. Add trial"),
         (lambda: Sweep(trial=command(), search_space={"a": 3}), r"search_space.a: 3 is no distribution. Write Choice"),

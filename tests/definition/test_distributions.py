@@ -208,8 +208,8 @@ def test_long_supports_have_a_size_only() -> None:
 
 def test_equality_hash_and_freezing() -> None:
     assert len({Uniform(0, 1), Uniform(0, 1), Uniform(0, 2), LogUniform(0, 1)}) == 3
-    with pytest.raises(ValidationException, match="max_value: cannot be changed .* Make a new one"):
-        Uniform(0, 1).max_value = 3
+    with pytest.raises(ValidationException, match=r"max_value: cannot be changed .* Make a new one"):
+        Uniform(0, 1).max_value = 3  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("distribution", [Choice([1, {"a": Normal(0, 1)}]), QLogNormal(1, 2, 3), Randint(upper=3)])

@@ -43,7 +43,7 @@ def test_names_and_mappings_become_objects() -> None:
     ("make", "message"),
     [
         (
-            lambda: BanditPolicy(),
+            BanditPolicy,
             r"slack_factor: needs slack_factor or slack_amount. Write BanditPolicy\(slack_factor=0.1\)",
         ),
         (lambda: BanditPolicy(slack_factor=1, slack_amount=1), r"exclude each other. Write BanditPolicy"),

@@ -23,6 +23,7 @@ from workbench.definition.sampling import (
 )
 from workbench.definition.sweep import Sweep, Trial
 from workbench.definition.yaml_io import load_job, to_yaml
+from workbench.definition.yaml_text import from_text
 from workbench.errors import ValidationException
 
 keys = st.from_regex(r"[a-zA-Z_][a-zA-Z0-9_]{0,8}", fullmatch=True)
@@ -121,13 +122,11 @@ def test_records_are_json_and_round_trip_exactly(job: Command | Sweep) -> None:
 )
 @given(sweeps)
 def test_printed_yaml_is_a_record_too(job: Sweep) -> None:
-    from workbench.definition.yaml_text import from_text
-
     assert job_from_record(from_text(to_yaml(job), "x")) == job
 
 
 def test_unknown_types_are_refused() -> None:
-    with pytest.raises(ValidationException, match="'pipeline' is not a type of job. Valid are: command, sweep"):
+    with pytest.raises(ValidationException, match=r"'pipeline' is not a type of job. Valid are: command, sweep"):
         job_from_record({"type": "pipeline"})
 
 

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from tests.tracking.processes import Forked, fork
-
 from workbench.definition.status import JobStatus
 from workbench.store.database import Store
 from workbench.store.files import TrialFolder, WorkspaceFolder, write_json

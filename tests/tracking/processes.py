@@ -53,7 +53,7 @@ def _run(code: str, environment: dict[str, str], folder: Path, out: Path, err: P
     failed = False
     try:
         exec(compile(code, "script", "exec"), {"__name__": "__main__"})
-    except BaseException:
+    except (Exception, SystemExit):  # noqa: BLE001
         traceback.print_exc()
         failed = True
     atexit._run_exitfuncs()  # multiprocessing leaves without them, and MLflow ends its runs there

@@ -120,7 +120,7 @@ def test_a_nested_run_goes_the_stock_way(house: House, stock: Stock, lines: Any)
 
 
 def test_autolog_and_models_count_each_point_once(house: House, mirror: Mirror, stock: Stock, lines: Any) -> None:
-    record = house.add("job", params={"C": 0.50, "max_iter": 50})
+    record = house.add("job", params={"C": "0.50", "max_iter": 50})
     mirror.catch_up()  # its params are written in other words than the script's
     house.run(
         record,
@@ -132,10 +132,11 @@ def test_autolog_and_models_count_each_point_once(house: House, mirror: Mirror, 
         mlflow.sklearn.autolog(log_models=False)
         x, y = load_iris(return_X_y=True)
         with mlflow.start_run():
-            mlflow.log_param("C", "0.50")
             model = LogisticRegression(C=0.5, max_iter=50).fit(x, y)
             mlflow.log_metric("loss", 0.5, step=0)
-            info = mlflow.sklearn.log_model(model, artifact_path="mine", pip_requirements=[], registered_model_name="by-trial")
+            info = mlflow.sklearn.log_model(
+                model, artifact_path="mine", pip_requirements=[], registered_model_name="by-trial"
+            )
             mlflow.log_metric("loss", 0.25, step=1)
             mlflow.log_metric("of_model", 0.9, model_id=info.model_id)
             mlflow.log_metrics({"of_model": 0.95}, step=1, model_id=info.model_id)
@@ -154,7 +155,7 @@ def test_autolog_and_models_count_each_point_once(house: House, mirror: Mirror, 
     client = stock()
     assert history(client, "job", "loss") == [(0, 0.5), (1, 0.25)]
     run = client.get_run("job")
-    assert run.data.params["C"] == "0.50"
+    assert run.data.params["C"] == "0.5"
     assert run.data.params["max_iter"] == "50"
     assert run.data.params["solver"] == "lbfgs"
     model = client.search_logged_models([run.info.experiment_id], filter_string="name = 'mine'")[0]

@@ -188,6 +188,7 @@ def test_the_process_mirrors_on_a_byte_and_leaves_with_its_starter(
     assert process.wait(30) == 0
     assert process.stderr is not None
     assert process.stderr.read() == b""
+    process.stderr.close()
     assert client.get_run("job").data.metrics == {"a": 2.0}
     os.close(wake)
 

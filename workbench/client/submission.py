@@ -35,6 +35,7 @@ __all__ = ["prepare", "resolve_asset"]
 
 _GRACE = 10.0  # seconds between SIGTERM and SIGKILL
 _SESSION_ONLY = ("JPY_", "PYDEVD_", "WORKBENCH_", "AZUREML_", "AZURE_ML_", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_")
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _REMOTE = re.compile(r"(https?|wasbs?|abfss?|adl|s3|gs)://|azureml://")
 
 
@@ -146,7 +147,7 @@ def _launch(job: Command | Sweep, part: Any, context: Context) -> dict[str, Any]
         "data": data,
         "outputs": outputs,
         "output_paths": _output_paths(job.outputs),
-        "variables": dict(part.environment_variables),
+        "variables": _fair_threads(sweep, surroundings) | _texts(part.environment_variables),
         "timeout": sweep.limits.trial_timeout if sweep else (job.limits.timeout if job.limits else None),
         "grace": _GRACE,
         "python": sys.executable,
@@ -243,6 +244,15 @@ def _surroundings() -> dict[str, str]:
     if "inline" in kept.get("MPLBACKEND", ""):
         del kept["MPLBACKEND"]  # a kernel's own: a script has nobody to send its plots to
     return kept
+
+
+def _fair_threads(sweep: Sweep | None, surroundings: Mapping[str, str]) -> dict[str, str]:
+    """Return variables that keep the numeric libraries of trials side by side from taking every core each."""
+    concurrency = _concurrency(sweep)
+    if concurrency is None or surroundings.keys() & set(_THREAD_VARIABLES):
+        return {}
+    threads = max(1, len(os.sched_getaffinity(0)) // concurrency)
+    return dict.fromkeys(_THREAD_VARIABLES, str(threads))
 
 
 def _seed(sweep: Sweep | None) -> int | None:

@@ -17,6 +17,7 @@ __all__ = [
     "Checked",
     "Count",
     "Number",
+    "Owner",
     "Positive",
     "Text",
     "Texts",
@@ -29,6 +30,7 @@ __all__ = [
     "show",
     "to_plain",
     "unexpected",
+    "within",
 ]
 
 _Call = TypeVar("_Call", bound=Callable[..., Any])
@@ -45,6 +47,12 @@ _EXPECTED = {
     "string": ("text", "Put it in quotes"),
     "tuple": ("a list", "Write the values in square brackets"),
 }
+
+
+class Owner(str):
+    """The name of a class or call, standing where an error's field would; gives way to a field around it."""
+
+    __slots__ = ()
 
 
 def show(value: object) -> str:
@@ -185,7 +193,7 @@ class Checked(BaseModel):
         except ValueError as error:
             if isinstance(error, ValidationException):
                 raise
-            raise unexpected(name, self.field_names(), type(self).__name__) from None
+            raise unexpected(name, self.field_names(), Owner(type(self).__name__)) from None
 
     @classmethod
     def field_names(cls) -> list[str]:
@@ -218,7 +226,7 @@ def checked_call(function: _Call) -> _Call:
     """Make a function or constructor refuse unknown keywords with the names that it does know."""
     signature = inspect.signature(function)
     valid = [name for name in signature.parameters if name != "self"]
-    label = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
+    label = Owner(function.__qualname__.removesuffix(".__init__").rpartition(".")[2])
 
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
@@ -237,12 +245,12 @@ def checked_call(function: _Call) -> _Call:
 def _translated(error: ValidationError, owner: type[Checked]) -> ValidationException:
     first = error.errors(include_url=False)[0]
     steps = [str(step) for step in first["loc"]]
-    where = ".".join(steps) or owner.__name__
+    where = ".".join(steps) or Owner(owner.__name__)
     inner = first.get("ctx", {}).get("error")
     if isinstance(inner, ValidationException):
-        return type(inner)(inner.what, _joined(steps, inner.where) or owner.__name__, inner.fix)
+        return type(inner)(inner.what, within(".".join(steps), inner.where) or Owner(owner.__name__), inner.fix)
     if first["type"] in ("extra_forbidden", "no_such_attribute"):
-        return unexpected(steps[-1], owner.field_names(), ".".join(steps[:-1]) or owner.__name__)
+        return unexpected(steps[-1], owner.field_names(), ".".join(steps[:-1]) or Owner(owner.__name__))
     if first["type"] == "missing":
         return ValidationException("is needed and was not given", where, f"Add {steps[-1]}")
     if first["type"] == "frozen_instance":
@@ -253,5 +261,7 @@ def _translated(error: ValidationError, owner: type[Checked]) -> ValidationExcep
     return ValidationException(f"{first['msg']}; got {show(first['input'])}", where, f"Change {where}")
 
 
-def _joined(steps: list[str], inner: str | None) -> str:
-    return ".".join([*steps, inner] if inner else steps)
+def within(outer: str | None, inner: str | None) -> str | None:
+    """Return the dotted field of an error that was raised inside ``outer``."""
+    parts = [part for part in (outer, None if isinstance(inner, Owner) else inner) if part]
+    return ".".join(parts) or inner

@@ -11,7 +11,6 @@ from pydantic import BeforeValidator, Field
 from workbench.definition.checking import Checked, Text, Texts, checked_call, unexpected
 from workbench.definition.distributions import Distribution
 from workbench.definition.environment import Environment, as_environment
-from workbench.definition.inputs import Input
 from workbench.definition.job import Job
 from workbench.definition.limits import CommandJobLimits, SweepJobLimits
 from workbench.definition.objective import Objective
@@ -185,7 +184,7 @@ def command(
     environment_variables: Mapping[str, str] | None = None,
     distribution: dict[str, Any] | None = None,
     compute: str | None = None,
-    inputs: Mapping[str, Input | Distribution | str | float | bool | None] | None = None,
+    inputs: Mapping[str, Any] | None = None,
     outputs: Mapping[str, Any] | None = None,
     instance_count: int | None = None,
     instance_type: str | None = None,

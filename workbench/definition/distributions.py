@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import PlainValidator
 
-from workbench.definition.checking import Checked, Number, checked_call, number, one_of, plain, show, to_plain
+from workbench.definition.checking import Checked, Number, checked_call, number, one_of, plain, show, to_plain, within
 from workbench.errors import ValidationException
 
 __all__ = [
@@ -618,10 +618,7 @@ def distribution_from_dict(fields: Mapping[str, Any], where: str | None = None) 
         cls = DISTRIBUTIONS[one_of(fields["type"], DISTRIBUTIONS, "distribution")]
         return cls(**rest)
     except ValidationException as error:
-        # Only a name of the class itself can stand where a field name belongs; it adds nothing here.
-        inner = error.where if error.where and error.where[0].islower() else None
-        path = ".".join(part for part in (where, inner) if part)
-        raise type(error)(error.what, path or None, error.fix) from None
+        raise type(error)(error.what, within(where, error.where), error.fix) from None
 
 
 def combined_size(space: Mapping[str, Distribution], logbase: float = math.e) -> int | None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 from pydantic import BeforeValidator, model_validator
 
-from workbench.definition.checking import Checked, Text, nearest, one_of, plain, show
+from workbench.definition.checking import Checked, Text, nearest, one_of, plain, show, within
 from workbench.definition.distributions import DISTRIBUTIONS, Distribution, distribution_from_dict
 from workbench.errors import ValidationException
 
@@ -215,8 +215,7 @@ def _made(cls: type[_Made], fields: Mapping[str, Any], name: str) -> _Made:
     try:
         return cls(**fields)
     except ValidationException as error:
-        inner = error.where if error.where != cls.__name__ else None
-        raise type(error)(error.what, ".".join(part for part in (name, inner) if part), error.fix) from None
+        raise type(error)(error.what, within(name, error.where), error.fix) from None
 
 
 def _as_type(value: Any, kind: str, where: str | None) -> Scalar:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
 from workbench.errors import ValidationException
 
@@ -21,7 +22,7 @@ def to_text(value: Any) -> str:
     writer.default_flow_style = False
     writer.width = 100
     stream = io.StringIO()
-    writer.dump(_blocks(value), stream)
+    writer.dump(_styled(value), stream)
     return stream.getvalue()
 
 
@@ -45,17 +46,21 @@ def from_text(text: str, source: str | Path) -> Any:
         raise ValidationException(f"is not YAML: {error}", str(source), "Correct the YAML") from None
 
 
-def _blocks(value: Any) -> Any:
+def _styled(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _blocks(entry) for key, entry in value.items()}
+        return {_styled(key): _styled(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_blocks(entry) for entry in value]
-    if isinstance(value, str) and "\n" in value and _fits_a_block(value):
-        from ruamel.yaml.scalarstring import LiteralScalarString  # noqa: PLC0415 - only commands of several lines
-
-        return LiteralScalarString(value)
-    return value
+        return [_styled(entry) for entry in value]
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    # Left to itself the writer turns some control characters into other ones.
+    return LiteralScalarString(value) if _fits_a_block(value) else DoubleQuotedScalarString(value)
 
 
 def _fits_a_block(text: str) -> bool:
-    return text.replace("\n", "").isprintable() and not any(line != line.rstrip() for line in text.split("\n"))
+    lines = text.split("\n")
+    return (
+        all(line.isprintable() and line == line.rstrip(" ") for line in lines)
+        and not lines[0].startswith(" ")
+        and bool(lines[0])
+    )

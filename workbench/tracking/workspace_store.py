@@ -54,6 +54,8 @@ class WorkspaceStore(SqlAlchemyStore):  # type: ignore[misc]  # MLflow is untype
         self._experiments: dict[str, str] = {}
         with schema_remembered(workspace.mlflow_database):
             super().__init__(address(workspace.mlflow_database), workspace.models.as_uri())
+        if self.made:
+            self.engine.dispose()  # MLflow may have kept connections to a file of that name that was deleted
         self.ManagedSessionMaker = _patient(self.ManagedSessionMaker)
 
     def ensure_experiment(self, name: str) -> str:
