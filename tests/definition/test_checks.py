@@ -57,6 +57,7 @@ def test_good_jobs_pass_without_warning() -> None:
             r"^inputs.a: this integer has no value. Call job\(a=…\)",
         ),
         (command(command="x", inputs={"a": Input(path="")}), r"^inputs.a.path: has no path. Add path"),
+        (command(command="x", inputs={"a": "b\0"}), r"^inputs.a: holds a null character.*Remove it"),
         (command(command="x", inputs={"a-b": 1}), r"^inputs.a-b: 'a-b' cannot be a name here. .*a_b"),
         (command(command="x", outputs={"a b": None}), r"^outputs.a b: 'a b' cannot be a name here"),
         (command(command="x", inputs={"a": Choice([1])}), r"^inputs.a: .* single command. Call job.sweep"),

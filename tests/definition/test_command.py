@@ -10,7 +10,7 @@ import pytest
 from workbench.definition.command import Command, CommandJob, child, command
 from workbench.definition.distributions import Choice, LogUniform, Uniform
 from workbench.definition.environment import BuildContext, Environment
-from workbench.definition.inputs import Input, Output
+from workbench.definition.inputs import Input, Output, data_of, literals_of
 from workbench.definition.limits import SweepJobLimits
 from workbench.definition.objective import Objective
 from workbench.definition.policies import BanditPolicy
@@ -214,6 +214,36 @@ def test_outputs_and_numpy_inputs() -> None:
 def test_wrong_fields_are_refused(make: Any, message: str) -> None:
     with pytest.raises(ValidationException, match=message):
         make()
+
+
+def test_declared_literals_keep_their_type() -> None:
+    job = command(command="x", inputs={"n": Input(type="integer", default=3, max=9), "d": Input(path="p"), "s": "a"})
+    assert literals_of(job(n=4).inputs) == {"n": 4, "s": "a"}
+    assert literals_of(job.inputs) == {"n": 3, "s": "a"}
+    assert data_of(job.inputs) == {"d": Input(path="p")}
+    assert job(n=Choice([1, 2])).inputs["n"] == Choice([1, 2])
+    with pytest.raises(ValidationException, match=r"^inputs.n: 10 is not within -inf … 9. Give a number in between"):
+        job(n=10)
+    with pytest.raises(ValidationException, match=r"^inputs.n: 'many' is no integer. Give a value of type integer"):
+        job(n="many")
+
+
+def test_copies_share_nothing(job: Command) -> None:
+    other = job(lr=1)
+    sweep = job(lr=Uniform(0, 1)).sweep(primary_metric="a", goal="maximize")
+    assert isinstance(job.inputs["data"], Input)
+    assert job.limits is not None
+    assert job.resources is not None
+    job.inputs["data"].path = "elsewhere"
+    job.limits.timeout = 1
+    job.resources.shm_size = "1g"
+    assert other.inputs["data"] == sweep.inputs["data"] == Input(type="uri_folder", path="data")
+    assert other.limits is not None
+    assert other.limits.timeout == 90
+    assert sweep.trial.resources == JobResourceConfiguration(instance_count=1, shm_size="2g")
+    shown = sweep.with_facts(status="Running")
+    sweep.set_limits(max_total_trials=3)
+    assert shown.limits.max_total_trials is None
 
 
 def test_assignments_are_checked(job: Command) -> None:

@@ -147,6 +147,7 @@ def test_literals_as_text() -> None:
         ("a $${{inputs.x}}", r"behind a '\$'", "Put a space"),
         ("cat <<'E'\n${{inputs.x}}\nE\n", "here-document with a quoted end", "Remove the quotes"),
         ("echo $'it\\'s' ${{inputs.x}}", "shells do not agree", "instead"),
+        ('a "$(case a in a) show ${{inputs.x}};; esac)"', "a case statement inside", "Move it into a script"),
         ("a ${{inputs.x.y}}", "is not an expression", "Write"),
         ("a ${{parent.x}}", "is not an expression", "Write"),
     ],

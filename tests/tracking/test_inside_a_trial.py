@@ -99,7 +99,7 @@ def test_a_script_logs_everything_and_reads_it_back(house: House, mirror: Mirror
 
 def test_a_nested_run_goes_the_stock_way(house: House, stock: Stock, lines: Any) -> None:
     record = house.add("job")
-    inner = house.run(
+    inner, second = house.run(
         record,
         """
         import os
@@ -110,13 +110,17 @@ def test_a_nested_run_goes_the_stock_way(house: House, stock: Stock, lines: Any)
                 mlflow.log_metric("inside", 2)
                 mlflow.log_metrics({"inside": 3}, step=1)
             mlflow.log_metric("outer", 2, step=1)
-            print(inner.info.run_id)
+        with mlflow.start_run() as second:
+            mlflow.log_metric("inside", 4)
+        print(inner.info.run_id, second.info.run_id)
         """,
-    ).strip()
+    ).split()
     assert [p[0] for p in lines(record)] == ["outer", "outer"]
     client = stock()
     assert history(client, inner, "inside") == [(0, 2.0), (1, 3.0)]
-    assert client.get_run(inner).data.tags["mlflow.parentRunId"] == "job"
+    assert history(client, second, "inside") == [(0, 4.0)]
+    for run in (inner, second):
+        assert client.get_run(run).data.tags["mlflow.parentRunId"] == "job"
 
 
 def test_autolog_and_models_count_each_point_once(house: House, mirror: Mirror, stock: Stock, lines: Any) -> None:

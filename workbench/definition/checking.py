@@ -7,7 +7,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError
 
@@ -177,8 +177,6 @@ class Checked(BaseModel):
         extra="forbid", validate_assignment=True, arbitrary_types_allowed=True, protected_namespaces=()
     )
 
-    hidden_fields: ClassVar[frozenset[str]] = frozenset()
-
     def __init__(self, **fields: Any) -> None:
         try:
             super().__init__(**fields)
@@ -198,7 +196,7 @@ class Checked(BaseModel):
     @classmethod
     def field_names(cls) -> list[str]:
         """Return the names that the constructor accepts, in order."""
-        return [name for name in cls.model_fields if name not in cls.hidden_fields]
+        return list(cls.model_fields)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the value as plain JSON types in the layout of Azure's YAML; unset fields are left out."""

@@ -12,7 +12,7 @@ from workbench.definition.command import Command
 from workbench.definition.distributions import Choice, Distribution, QUniform, Uniform, combined_size
 from workbench.definition.environment import Environment
 from workbench.definition.expressions import Reference, references, to_shell
-from workbench.definition.inputs import Input, InputValue, Output
+from workbench.definition.inputs import Input, InputValue, Output, data_of, literals_of
 from workbench.definition.naming import check_key
 from workbench.definition.sampling import (
     BayesianSamplingAlgorithm,
@@ -100,6 +100,8 @@ def _check_input(name: str, value: InputValue) -> None:
             where,
             "Give a value, or use Input(type='string', optional=True) with $[[ … ]] in the command",
         )
+    if isinstance(value, str) and "\0" in value:
+        raise ValidationException("holds a null character, which no process can be given", where, "Remove it")
     if not isinstance(value, Input):
         return
     if value.is_literal:
@@ -109,12 +111,6 @@ def _check_input(name: str, value: InputValue) -> None:
             )
     elif not (value.path or "").strip() and not value.optional:
         raise ValidationException("has no path", f"{where}.path", "Add path='…' with the place of the data")
-
-
-def _has_value(value: InputValue) -> bool:
-    if isinstance(value, Input):
-        return value.default is not None if value.is_literal else bool(value.path)
-    return value is not None
 
 
 def _check_text(
@@ -134,7 +130,8 @@ def _check_text(
                 raise _unknown(reference, known[reference.kind], space)
         to_shell(
             command,
-            literals=[name for name, value in inputs.items() if _has_value(value)],
+            literals=literals_of(inputs),
+            data=data_of(inputs),
             outputs=outputs,
             search_space=space,
         )

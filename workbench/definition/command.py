@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from os import PathLike
 from typing import Annotated, Any, ClassVar, TypeVar
@@ -11,6 +12,7 @@ from pydantic import BeforeValidator, Field
 from workbench.definition.checking import Checked, Text, Texts, checked_call, unexpected
 from workbench.definition.distributions import Distribution
 from workbench.definition.environment import Environment, as_environment
+from workbench.definition.inputs import Input
 from workbench.definition.job import Job
 from workbench.definition.limits import CommandJobLimits, SweepJobLimits
 from workbench.definition.objective import Objective
@@ -94,11 +96,19 @@ class Command(Job):
 
         Raises:
             UnexpectedKeywordError: the job has no input of that name.
+            ValidationException: the value is not of the type that the input was declared with.
         """
-        for name in inputs:
-            if name not in self.inputs:
-                raise unexpected(name, self.inputs, "inputs")
-        return self.with_fields(name=None, inputs={**self.inputs, **inputs})
+        given = {name: self._replacement(name, value) for name, value in inputs.items()}
+        return self.with_fields(name=None, inputs={**copy.deepcopy(self.inputs), **given})
+
+    def _replacement(self, name: str, value: Any) -> Any:
+        if name not in self.inputs:
+            raise unexpected(name, self.inputs, "inputs")
+        declared = self.inputs[name]
+        is_plain = value is not None and not isinstance(value, Input | Distribution | Mapping)
+        if isinstance(declared, Input) and declared.is_literal and is_plain:
+            return declared.checked(value, f"inputs.{name}")
+        return value
 
     @checked_call
     def sweep(

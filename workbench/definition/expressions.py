@@ -27,6 +27,7 @@ _REFERENCE = re.compile(r"\$\{\{\s*(inputs|outputs|search_space)\.([A-Za-z_][A-Z
 _OLD = re.compile(r"(?<![${])\{(inputs|outputs|search_space)\.([A-Za-z_][A-Za-z0-9_]*)\}(?!\})")
 _OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
 _HEREDOC = re.compile(r"<<(-?)[ \t]*(\\?)(['\"]?)([A-Za-z0-9_.!-]+)\3")
+_CASE = re.compile(r"\bcase\s+\S+\s+in\b")
 _SPECIAL = re.compile(r"\$\{\{|\\|'|\"|`|\$\(\(|\$\(|\$'|[()#\n]|<<<|<<")
 
 
@@ -232,6 +233,11 @@ class _Scanner:
         inside = self.inside[-1]
         if mark == _CLOSED_BY[inside]:
             self.inside.pop()
+        elif mark == "$(" and _DOUBLE in self.inside and _CASE.search(self.text, self.position):
+            # The lone ")" of a case pattern would be taken for the end of the substitution.
+            raise ValidationException(
+                'a case statement inside "$(…)" cannot be followed', "command", "Move it into a script of its own"
+            )
         elif mark == "$((":
             self.inside += [_ARITHMETIC, _ARITHMETIC]
         elif mark == "(":

@@ -12,7 +12,18 @@ from workbench.definition.checking import Checked, Text, nearest, one_of, plain,
 from workbench.definition.distributions import DISTRIBUTIONS, Distribution, distribution_from_dict
 from workbench.errors import ValidationException
 
-__all__ = ["DATA_TYPES", "LITERAL_TYPES", "Input", "InputValue", "Inputs", "Output", "Outputs", "Scalar"]
+__all__ = [
+    "DATA_TYPES",
+    "LITERAL_TYPES",
+    "Input",
+    "InputValue",
+    "Inputs",
+    "Output",
+    "Outputs",
+    "Scalar",
+    "data_of",
+    "literals_of",
+]
 
 Scalar: TypeAlias = str | int | float | bool | None
 
@@ -198,6 +209,24 @@ class Outputs(_Named[Output]):
         if isinstance(value, str):
             return Output(path=value)
         raise ValidationException(f"{show(value)} cannot be an output", name, "Use Output() or Output(path=…)")
+
+
+def literals_of(inputs: Mapping[str, InputValue]) -> dict[str, Scalar]:
+    """Return the literal inputs that have a value, defaults included; data and distributions are left out."""
+    values = {
+        name: value.default if isinstance(value, Input) and value.is_literal else value
+        for name, value in inputs.items()
+    }
+    return {name: value for name, value in values.items() if isinstance(value, str | int | float)}
+
+
+def data_of(inputs: Mapping[str, InputValue]) -> dict[str, Input]:
+    """Return the data inputs that have a path."""
+    return {
+        name: value
+        for name, value in inputs.items()
+        if isinstance(value, Input) and not value.is_literal and value.path
+    }
 
 
 def _from_mapping(fields: Mapping[str, Any], name: str) -> InputValue:

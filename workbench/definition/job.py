@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -141,14 +142,14 @@ class Job(Checked):
         merged = {
             name: {**(getattr(self, name) or {}), **facts[name]} for name in ("properties", "services") if name in facts
         }
-        copy = self.with_fields(**merged)
-        copy._facts = replace(self._facts, **{name: value for name, value in facts.items() if name in known})
-        return copy
+        job = self.with_fields(**merged)
+        job._facts = replace(self._facts, **{name: value for name, value in facts.items() if name in known})
+        return job
 
     def with_fields(self, **changes: Any) -> Self:
         """Return a new, checked job with some fields replaced and without facts."""
-        kept = {name: getattr(self, name) for name in type(self).field_names()}
-        return type(self)(**{**kept, **changes})
+        kept = {name: getattr(self, name) for name in type(self).field_names() if name not in changes}
+        return type(self)(**copy.deepcopy(kept), **changes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the definition in the layout of Azure's YAML, with its ``type``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -67,7 +68,7 @@ def _trial(value: Any) -> Any:
         return value
     if not hasattr(value, "command"):
         raise ValidationException("a sweep cannot be the trial of a sweep", fix="Give a command job")
-    return Trial(**{name: getattr(value, name) for name in Trial.field_names()})
+    return Trial(**copy.deepcopy({name: getattr(value, name) for name in Trial.field_names()}))
 
 
 class Sweep(Job):

@@ -17,7 +17,7 @@ from typing import Final
 from workbench.errors import WorkbenchError
 from workbench.store.database import Store
 from workbench.store.files import WorkspaceFolder
-from workbench.tracking.mirror import Mirror
+from workbench.tracking.mirror import CURSOR, Mirror
 from workbench.trial.report import poke
 
 __all__ = ["main"]
@@ -79,8 +79,8 @@ def _catch_up(mirror: Mirror, store: Store, workspace: WorkspaceFolder) -> bool:
     from mlflow.exceptions import MlflowException  # noqa: PLC0415  # takes a second, and the first round needs it anyway
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
-    before = store.cursor("mlflow")
     try:
+        before = store.cursor(CURSOR)
         reached = mirror.catch_up()
     except (MlflowException, SQLAlchemyError, WorkbenchError, OSError):
         traceback.print_exc()

@@ -88,13 +88,19 @@ def _make_ready(database: Path) -> bool:
     missing = not database.exists() or database.stat().st_size == 0
     if missing:
         aside = _beside(database, ".new")  # a file that is killed half made is never taken for a database
-        aside.unlink(missing_ok=True)
+        for path in (aside, database):
+            _forget(path)
         _make_tables(aside)
         _turn_on_wal(aside)
         aside.replace(database)
     else:
         _turn_on_wal(database)  # stock MLflow made it
     return missing
+
+
+def _forget(database: Path) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):  # a log without its file would be played into the next one
+        _beside(database, suffix).unlink(missing_ok=True)
 
 
 def _make_tables(database: Path) -> None:

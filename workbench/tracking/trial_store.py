@@ -14,6 +14,7 @@ from typing import Any
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.dbmodels.models import SqlMetric, SqlParam
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.validation import (
     _validate_batch_log_limits,
     _validate_metric,
@@ -85,6 +86,15 @@ class TrialStore(WorkspaceStore):
         return cls(workspace, TrialFolder(Path(folder)) if folder else None, os.environ.get(WAKE_VARIABLE))
 
     # Writing
+
+    def create_run(
+        self, experiment_id: str, user_id: str, start_time: int, tags: Sequence[RunTag], run_name: str | None
+    ) -> Run:
+        """Create a run inside the trial's own: MLflow would put it beside all trials of the sweep."""
+        within = list(tags or ())
+        if self._own and not any(tag.key == MLFLOW_PARENT_RUN_ID for tag in within):
+            within.append(RunTag(MLFLOW_PARENT_RUN_ID, self._own))
+        return super().create_run(experiment_id, user_id, start_time, within, run_name)
 
     def log_metric(self, run_id: str, metric: Metric) -> None:
         """Log one point, as MLflow's store does."""

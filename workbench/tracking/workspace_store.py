@@ -66,7 +66,8 @@ class WorkspaceStore(SqlAlchemyStore):  # type: ignore[misc]  # MLflow is untype
 
     def ensure_run(self, run: RunFacts) -> None:
         """Insert ``run`` unless a run of that id is there."""
-        self._write_runs([run], known_too=False)
+        if not self._first("SELECT 1 FROM runs WHERE run_uuid = :id", id=run.run_id):
+            self._write_runs([run], known_too=False)
 
     def put_runs(self, runs: Sequence[RunFacts]) -> None:
         """Insert the runs, or bring status, times and tags of those that are there up to date."""
@@ -83,13 +84,22 @@ class WorkspaceStore(SqlAlchemyStore):  # type: ignore[misc]  # MLflow is untype
         for start in range(0, len(rows), _AT_ONCE):
             self._insert_metrics(rows[start : start + _AT_ONCE])
 
+    def _initialize_store_state(self) -> None:
+        # MLflow looks for its default experiment in the slow way, once in every trial.
+        if not self._first("SELECT 1 FROM experiments WHERE experiment_id = 0"):
+            super()._initialize_store_state()
+
     def _find_experiment(self, name: str) -> str | None:
-        found = self.get_experiment_by_name(name)
+        found = self._first("SELECT experiment_id, lifecycle_stage FROM experiments WHERE name = :name", name=name)
         if found is None:
             return None
-        if found.lifecycle_stage != "active":  # it would refuse the models of the new run
-            self.restore_experiment(found.experiment_id)
-        return str(found.experiment_id)
+        if found[1] != "active":  # it would refuse the models of the new run
+            self.restore_experiment(str(found[0]))
+        return str(found[0])
+
+    def _first(self, statement: str, **values: object) -> Any:
+        with self.ManagedSessionMaker() as session:
+            return session.execute(text(statement), values).first()
 
     def _make_experiment(self, name: str) -> str:
         try:

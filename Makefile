@@ -1,0 +1,52 @@
+# Everything runs in .venv, made from the newest Python from 3.11 up that the machine has.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
+RUFF := $(BIN)/ruff
+
+.PHONY: demo test setup lint types tests benchmarks format clean
+
+demo: $(VENV)/demo  ## set everything up and run the tutorial: 20 trainings, the best one registered
+	$(BIN)/python notebooks/tutorial.py
+
+test: setup lint types tests  ## set everything up and run every check
+
+setup: $(VENV)/dev
+
+lint:
+	$(RUFF) check .
+	$(RUFF) format --check .
+
+types:
+	$(BIN)/mypy
+
+tests:
+	$(BIN)/pytest --nbval-lax --nbval-current-env tests notebooks/*.ipynb
+
+benchmarks: setup  ## figures against peers, in one run
+	$(BIN)/pytest -q -s -m benchmark tests/benchmarks
+
+format: setup
+	$(RUFF) check --fix .
+	$(RUFF) format .
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis notebooks/.workbench notebooks/runs notebooks/data
+
+$(VENV)/demo: pyproject.toml | $(BIN)/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[demo]'
+	@touch $@
+
+$(VENV)/dev: pyproject.toml | $(BIN)/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]'
+	@touch $@
+
+# Debian and Ubuntu ship Python without ensurepip; its package is installed where we may.
+$(BIN)/uv:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: sudo apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+		if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -y -q python3-venv; \
+		else echo "This Python has no ensurepip. Run: sudo apt-get install python3-venv"; exit 1; fi; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check uv

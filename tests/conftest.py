@@ -1,0 +1,97 @@
+"""Workspaces with real supervisors, and none left running."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from workbench.client.ml_client import MLClient
+from workbench.store.files import WorkspaceFolder
+from workbench.store.workspace import open_workspace
+from workbench.trial.processes import Identity, end_tree, is_alive, marked_processes
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _clean_environment() -> Iterator[None]:
+    """Nothing of whoever runs the tests decides what they see."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("WORKBENCH_", "MLFLOW_", "AZUREML_")):
+                patch.delenv(name)
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        yield
+
+
+@pytest.fixture(scope="session")
+def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow database, made once: its migrations take seconds."""
+    from workbench.tracking.database import prepare
+
+    database = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    prepare(database)
+    return database
+
+
+@contextmanager
+def client_of(root: Path, mlflow_database: Path) -> Iterator[MLClient]:
+    """Yield a client on a new workspace whose MLflow is ready; end everything that runs in it afterwards."""
+    workspace = open_workspace(root)
+    for file in mlflow_database.parent.iterdir():
+        shutil.copy(file, workspace.hidden / file.name)
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    client = MLClient(path=root)
+    try:
+        yield client
+    finally:
+        if before is None:
+            os.environ.pop("MLFLOW_TRACKING_URI", None)
+        stop_everything(workspace)
+
+
+def supervisor_of(workspace: WorkspaceFolder) -> Identity | None:
+    """Return the supervisor that lives in ``workspace``, or None."""
+    try:
+        found = Identity.of(int(workspace.supervisor_lock.read_text()))
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if found and is_alive(found) else None
+
+
+def stop_everything(workspace: WorkspaceFolder) -> None:
+    """End the supervisor first, so that it starts nothing more, then every trial of the workspace."""
+    if supervisor := supervisor_of(workspace):
+        os.kill(supervisor.pid, signal.SIGKILL)
+    end_tree(lambda: marked_processes("WORKBENCH_WORKSPACE", str(workspace.root)), grace=0)
+
+
+@pytest.fixture
+def ml_client(tmp_path: Path, mlflow_database: Path) -> Iterator[MLClient]:
+    """A client on a workspace of this test's own."""
+    with client_of(tmp_path / "workspace", mlflow_database) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def shared_client(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> Iterator[MLClient]:
+    """A client on a workspace that the tests of one module share, with its supervisor warm."""
+    with client_of(tmp_path_factory.mktemp("shared") / "workspace", mlflow_database) as client:
+        yield client
+
+
+@pytest.fixture
+def write_code(tmp_path: Path) -> Callable[[str], str]:
+    """Write a ``train.py`` into a folder of its own and return the folder."""
+
+    def write(text: str) -> str:
+        folder = tmp_path / f"code{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        (folder / "train.py").write_text(text)
+        return str(folder)
+
+    return write
