@@ -148,6 +148,7 @@ def test_literals_as_text() -> None:
         ("cat <<'E'\n${{inputs.x}}\nE\n", "here-document with a quoted end", "Remove the quotes"),
         ("echo $'it\\'s' ${{inputs.x}}", "shells do not agree", "instead"),
         ('a "$(case a in a) show ${{inputs.x}};; esac)"', "a case statement inside", "Move it into a script"),
+        ("cat <<END\n${{inputs.x}}\n", "here-document 'END' has no end", "Add a line that holds only END"),
         ("a ${{inputs.x.y}}", "is not an expression", "Write"),
         ("a ${{parent.x}}", "is not an expression", "Write"),
     ],

@@ -24,7 +24,8 @@ def test_a_job_sees_what_azure_shows_it(shared_client: MLClient, tmp_path: Path)
     data.mkdir()
     (data / "a.csv").write_text("1")
     job = command(
-        command="ls ${{inputs.data}} && echo ${{inputs.n}} ${{inputs.flag}} && env && echo made > ${{outputs.table}}/t.csv",
+        command="ls ${{inputs.data}} && echo ${{inputs.n}} ${{inputs.flag}} && env && "
+        "echo made > ${{outputs.table}}/t.csv",
         inputs={"data": Input(type="uri_folder", path=str(data)), "n": 2.5, "flag": True},
         outputs={"table": Output(type="uri_folder")},
         environment_variables={"MINE": "${{inputs.n}} stays"},

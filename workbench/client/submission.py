@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import secrets
@@ -270,7 +271,7 @@ def _concurrency(sweep: Sweep | None) -> int | None:
 def _sweep_properties(sweep: Sweep) -> dict[str, str]:
     if sweep.objective is None:
         raise ValidationException("a sweep needs an objective", "objective", "Set goal and primary_metric")
-    space = size(sweep.search_space)
+    space = size(sweep.search_space, getattr(sweep.sampling_algorithm, "base", math.e))
     return {
         "primary_metric_config": json.dumps({"name": sweep.objective.primary_metric, "goal": sweep.objective.goal}),
         "space_size": "infinite_space_size" if space is None else str(space),

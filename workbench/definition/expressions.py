@@ -347,6 +347,10 @@ class _Scanner:
                     self._copy(end)
                     break
                 self._heredoc_line(end, quoted=quoted)
+            else:
+                raise ValidationException(
+                    f"the here-document '{word}' has no end", "command", f"Add a line that holds only {word}"
+                )
         self.heredocs.clear()
 
     def _heredoc_line(self, end: int, *, quoted: bool) -> None:

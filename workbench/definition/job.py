@@ -14,6 +14,7 @@ from workbench.definition.checking import Checked, Texts, show, unexpected
 from workbench.definition.inputs import Inputs, Outputs
 from workbench.definition.naming import check_name, default_experiment_name
 from workbench.definition.resources import QueueSettings
+from workbench.definition.status import JobStatus
 from workbench.definition.yaml_text import to_text
 from workbench.errors import ValidationException
 
@@ -24,7 +25,7 @@ __all__ = ["Facts", "Job"]
 class Facts:
     """What is known of a submitted job; nothing of it is part of the definition."""
 
-    status: str | None = None
+    status: JobStatus | None = None
     error: Any = None
     creation_context: Any = None
     folder: str | None = None
@@ -77,7 +78,7 @@ class Job(Checked):
         return self.kind
 
     @property
-    def status(self) -> str | None:
+    def status(self) -> JobStatus | None:
         """Where the job is in its life (``JobStatus``); None before it was submitted."""
         return self._facts.status
 

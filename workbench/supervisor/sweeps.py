@@ -16,7 +16,6 @@ from workbench.definition.status import JobStatus
 from workbench.definition.sweep import Sweep
 from workbench.errors import ValidationException
 from workbench.search.samplers import Observation, make_sampler
-from workbench.search.space import size
 from workbench.search.stopping import Judge, Stop
 from workbench.store.records import JobRecord
 
@@ -65,7 +64,6 @@ class SweepRun:
         objective = objective_of(sweep)
         self.metric = objective.primary_metric
         self.goal = objective.goal
-        self.space_size = size(sweep.search_space)
         self.ending: Ending | None = None
         self.running: set[str] = set()
         self._judge = Judge(sweep.early_termination, self.goal)

@@ -1,0 +1,204 @@
+"""The command line as a user types it: a real process in a real workspace."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workbench import MLClient
+
+WB = str(Path(sys.executable).parent / "wb")
+
+SWEEP = """
+$schema: https://azuremlschemas.azureedge.net/latest/sweepJob.schema.json
+type: sweep
+trial:
+  code: code
+  command: python train.py ${{search_space.x}} ${{inputs.name}}
+  environment: local
+inputs:
+  name: lars
+search_space:
+  x: {type: choice, values: [1, 2, 3, 4]}
+sampling_algorithm: grid
+objective: {goal: maximize, primary_metric: score}
+limits: {max_total_trials: 4, max_concurrent_trials: 2}
+experiment_name: from-yaml
+"""
+
+TRAIN = """
+import sys, workbench
+x = float(sys.argv[1])
+print("hello", sys.argv[2])
+workbench.log(score=x)
+if x == 3: sys.exit("three is wrong")
+"""
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def cli(shared_client: MLClient, tmp_path: Path) -> Cli:
+    def call(*arguments: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
+        command = [WB, "--workspace", str(shared_client.workspace_folder), *arguments]
+        environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=120, check=False, **options
+        )
+        assert not check or done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "train.py").write_text(TRAIN)
+    (tmp_path / "sweep.yml").write_text(SWEEP)
+    (tmp_path / "job.yml").write_text("command: echo made with ${{inputs.x}}\nenvironment: local\ninputs: {x: 5}\n")
+    return call
+
+
+def test_run_with_overrides_streams_and_shows_the_sweep(cli: Cli) -> None:
+    shown = cli(
+        "run", "sweep.yml", "--set", "display_name=mine", "--set", "limits.max_total_trials=3", "--stream"
+    ).stdout
+    name = shown.splitlines()[0]
+    assert "trial   2 Failed" in shown
+    assert "Trials: 2 Completed, 1 Failed" in shown
+    report = json.loads(cli("show", name, "--json").stdout)
+    assert report["name"] == name
+    assert (report["type"], report["status"], report["display_name"]) == ("sweep", "Completed", "mine")
+    assert report["experiment_name"] == "from-yaml"
+    assert report["properties"]["best_child_run_id"] == f"{name}_1"
+    assert report["error"] is None
+    assert [child["params"] for child in report["children"]] == [{"x": 1}, {"x": 2}, {"x": 3}]
+    failed = report["children"][2]
+    assert failed.keys() >= {"name", "status", "params", "score", "reason", "duration_s"}
+    assert failed["status"] == "Failed"
+    assert failed["reason"] == "exit code 1: three is wrong"
+    assert failed["duration_s"] > 0
+    table = cli("show", name).stdout
+    assert f"{name}_1" in table
+    assert "three is wrong" in table
+
+
+def test_logs_of_a_trial_and_history_of_a_sweep(cli: Cli) -> None:
+    name = cli("run", "sweep.yml", "--set", "limits.max_total_trials=1", "--stream").stdout.splitlines()[0]
+    assert cli("logs", f"{name}_0").stdout == "hello lars\n"
+    assert "hello lars" in cli("logs", f"{name}_0", "--follow").stdout
+    assert "leads with score = 1" in cli("logs", name).stdout
+
+
+def test_list_is_newest_first_and_names_what_to_do_when_empty(cli: Cli, tmp_path: Path) -> None:
+    first = cli("run", "job.yml", "--stream").stdout.splitlines()[0]
+    second = cli("run", "job.yml", "--stream").stdout.splitlines()[0]
+    rows = json.loads(cli("list", "--json").stdout)
+    assert [row["name"] for row in rows[:2]] == [second, first]
+    assert rows[0]["status"] == "Completed"
+    assert second in cli("list", "--most", "1").stdout
+    empty = subprocess.run([WB, "-w", str(tmp_path / "new"), "list"], capture_output=True, text=True, check=True)
+    assert "workbench run FILE.yml" in empty.stdout
+
+
+def test_cancel_waits_until_it_is_gone(cli: Cli) -> None:
+    name = cli("run", "job.yml", "--set", "command=sleep 1000").stdout.strip()
+    assert cli("cancel", name).stdout.strip() == f"{name} Canceled"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "none.yml"], "none.yml"),
+        (["run", "job.yml", "--set", "comand=x"], "command"),
+        (["run", "job.yml", "--set", "command=echo ${{inputs.y}}"], "y"),
+        (["show", "nobody"], "no job named 'nobody'"),
+        (["cancel", "nobody"], "no job named 'nobody'"),
+        (["register", "nobody", "--name", "m"], "no job named 'nobody'"),
+        (["models", "nothing"], "nothing"),
+    ],
+)
+def test_errors_are_one_readable_line(cli: Cli, arguments: list[str], message: str) -> None:
+    done = cli(*arguments, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+
+
+def test_a_failed_job_makes_the_exit_code(cli: Cli) -> None:
+    done = cli("run", "job.yml", "--set", "command=exit 3", "--stream", check=False)
+    assert done.returncode == 1
+    assert "exit code 3" in done.stderr
+
+
+MODEL = """
+import mlflow
+class Doubler(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input: list[float], params=None):
+        return [2 * x for x in model_input]
+with mlflow.start_run():
+    mlflow.pyfunc.log_model(name="doubler", python_model=Doubler(), pip_requirements=[])
+    mlflow.log_text("weights", "extra/weights.txt")
+    mlflow.log_metric("score", 1)
+"""
+
+
+def test_register_and_models(cli: Cli, tmp_path: Path, shared_client: MLClient) -> None:
+    (tmp_path / "code" / "train.py").write_text(MODEL)
+    name = cli("run", "sweep.yml", "--set", "limits.max_total_trials=1", "--stream").stdout.splitlines()[0]
+    first = json.loads(cli("register", name, "--name", "twice", "--alias", "champion", "--json").stdout)
+    assert (first["name"], first["version"], first["job"]) == ("twice", "1", f"{name}_0")
+    assert first["tags"]["workbench.sweep"] == name
+    shown = cli("register", f"{name}_0", "--name", "twice", "--path", "doubler", "--description", "again").stdout
+    assert "registered twice version 2" in shown
+    assert 'mlflow.pyfunc.load_model("models:/twice/2")' in shown
+    cli("register", name, "--name", "weights", "--path", "extra")
+    assert {row["name"] for row in json.loads(cli("models", "--json").stdout)} >= {"twice", "weights"}
+    assert [row["version"] for row in json.loads(cli("models", "twice", "--json").stdout)] == ["2", "1"]
+    wrong = cli("register", name, "--name", "twice", "--path", "nothing", check=False)
+    assert wrong.returncode == 1
+    assert "doubler" in wrong.stderr, "a wrong path is answered with what the job has"
+    script = (
+        "import mlflow; "
+        f"mlflow.set_tracking_uri({shared_client.context.workspace.mlflow_uri!r}); "
+        "print(mlflow.pyfunc.load_model('models:/twice@champion').predict([1.0, 2.0]))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[2.0, 4.0]"
+
+
+def test_ui_is_mlflows_own_on_this_workspace(cli: Cli, shared_client: MLClient) -> None:
+    cli("run", "job.yml", "--set", "experiment_name=seen-in-ui", "--stream")
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [WB, "-w", str(shared_client.workspace_folder), "ui", "--port", str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert any("startup complete" in line for line in process.stdout)
+        address = f"http://127.0.0.1:{port}/ajax-api/2.0/mlflow/experiments/search?max_results=100"
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            experiments = json.load(answer)["experiments"]
+        assert "seen-in-ui" in {experiment["name"] for experiment in experiments}
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(timeout=30)
+
+
+def test_help_is_quick_and_names_every_verb() -> None:
+    shown = subprocess.run([WB, "-h"], capture_output=True, text=True, check=True).stdout
+    for verb in ("run", "list", "show", "logs", "cancel", "register", "models", "ui"):
+        assert f" {verb} " in shown
