@@ -17,7 +17,7 @@ from workbench.store.records import JobRecord, Point
 from workbench.store.watch import Watch
 from workbench.supervisor.start import ensure_supervisor
 
-__all__ = ["Sink", "TextSink", "stream_job"]
+__all__ = ["Sink", "TerminalSink", "TextSink", "stream_job"]
 
 _LOOK = 0.5  # seconds between redraws of the live line, and looks whether the supervisor lives
 
