@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,19 @@ from workbench.client.ml_client import MLClient
 from workbench.store.files import WorkspaceFolder
 from workbench.store.workspace import open_workspace
 from workbench.trial.processes import Identity, end_tree, is_alive, marked_processes
+
+
+NOTHING_MAY_BE_SKIPPED = bool(os.environ.get("WORKBENCH_CI"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Where all parts are installed, a test that skips has found one missing: that is a failure."""
+    report = yield
+    if NOTHING_MAY_BE_SKIPPED and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and nothing may be: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -195,7 +195,7 @@ def test_ui_is_mlflows_own_on_this_workspace(cli: Cli, shared_client: MLClient) 
         assert "seen-in-ui" in {experiment["name"] for experiment in experiments}
     finally:
         os.killpg(process.pid, 15)
-        process.wait(timeout=30)
+        process.communicate(timeout=30)
 
 
 def test_help_is_quick_and_names_every_verb() -> None:

@@ -42,7 +42,7 @@ def add_points(store: Store, *points: Point) -> None:
 
 def test_a_sweep_and_its_trials_become_nested_runs(house: House, mirror: Mirror, stock: Stock) -> None:
     house.add("sw", display_name="my sweep", description="why", tags={"team": "a"}, **SWEEP)
-    child = house.add("sw_0", parent="sw", number=0, display_name="my sweep", params={"lr": 0.1, "big": "x" * 9000})
+    child = house.add("sw_0", parent="sw", number=0, display_name="my sweep_0", params={"lr": 0.1, "big": "x" * 9000})
     queued = house.add("sw_1", parent="sw", number=1, status=JobStatus.QUEUED, params={"lr": 1e-05})
     mirror.catch_up()
     client = stock()

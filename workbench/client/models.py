@@ -71,7 +71,7 @@ class ModelOperations:
 
     def logged_by(self, job: str) -> tuple[str, ...]:
         """Return the names under which a job has logged MLflow models, in the order it did."""
-        return self._open().logged_by(job)
+        return tuple(self._open().logged_by(job))
 
     def download(self, name: str, version: str, download_path: str | PathLike[str] = ".") -> None:
         """Copy the files of one version to ``<download_path>/<name>/``.

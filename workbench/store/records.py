@@ -8,7 +8,10 @@ from typing import Any, Literal
 
 from workbench.definition.status import JobStatus
 
-__all__ = ["AssetRecord", "Changes", "Event", "JobRecord", "JobType", "Point", "Request"]
+__all__ = ["FINAL_STATUS", "AssetRecord", "Changes", "Event", "JobRecord", "JobType", "Point", "Request"]
+
+FINAL_STATUS = "workbench.final_status"
+"""Property of a job in Finalizing: the status it will have."""
 
 JobType = Literal["command", "sweep", "trial"]
 

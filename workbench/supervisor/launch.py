@@ -83,6 +83,7 @@ def _variables(trial: JobRecord, job: JobRecord, workspace: WorkspaceFolder, fol
     launch = job.launch
     variables = {
         **_interpreter(launch["python"], launch["search_path"]),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
         **launch["variables"],
         "AZUREML_RUN_ID": trial.name,
         "AZUREML_ARM_PROJECT_NAME": trial.experiment_name,

@@ -19,7 +19,7 @@ from workbench.definition.status import JobStatus
 from workbench.definition.sweep import Sweep
 from workbench.store.database import Store, Writer
 from workbench.store.files import WorkspaceFolder
-from workbench.store.records import JobRecord, Point, Request
+from workbench.store.records import FINAL_STATUS, JobRecord, Point, Request
 from workbench.supervisor.endings import Verdict, verdict_of
 from workbench.supervisor.launch import specify, start_host
 from workbench.supervisor.mirroring import MirrorProcess
@@ -333,7 +333,7 @@ class Supervisor:
         """Hold a job in Finalizing until MLflow has all of it, so that whoever waits for its end can read it there."""
         record = self._records[name]
         started = record.started or (ending.started if ending else None)
-        properties = {**record.properties, "workbench.final_status": status.value}
+        properties = {**record.properties, FINAL_STATUS: status.value}
         self._write_move(
             record,
             JobStatus.FINALIZING,

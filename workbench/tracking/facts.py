@@ -12,7 +12,7 @@ from typing import Any
 
 from workbench.definition.status import JobStatus
 from workbench.store.files import TrialFolder, WorkspaceFolder
-from workbench.store.records import JobRecord
+from workbench.store.records import FINAL_STATUS, JobRecord
 from workbench.tracking.names import PARAM_LIMIT, TAG_LIMIT, acceptable_key, shortened
 
 __all__ = ["RunFacts", "facts_of_record", "facts_of_trial", "primary_metric", "trial_params"]
@@ -61,14 +61,15 @@ class RunFacts:
 def facts_of_record(record: JobRecord, parent: JobRecord | None, workspace: WorkspaceFolder) -> RunFacts:
     """Return what MLflow is told about the job ``record``; a trial has its definition from ``parent``."""
     source = parent or record
+    status = _effective(record)
     return RunFacts(
         run_id=record.name,
         experiment=record.experiment_name,
-        name=_run_name(record.display_name, record.number),
+        name=record.display_name,
         artifacts=workspace.trial(record.folder).artifacts,
-        status=_RUN_STATUS[record.status],
+        status=_RUN_STATUS[status],
         start=_milliseconds(record.started or record.created),
-        end=_milliseconds(record.ended) if record.status.is_finished and record.ended else None,
+        end=_milliseconds(record.ended) if status.is_finished and record.ended else None,
         tags=_checked(_tags(record, source), TAG_LIMIT),
         params=_checked(_literals(source.definition) | dict(record.params), PARAM_LIMIT),
     )
@@ -84,7 +85,7 @@ def facts_of_trial(spec: Mapping[str, Any], folder: TrialFolder) -> RunFacts:
     return RunFacts(
         run_id=spec["name"],
         experiment=spec["experiment_name"],
-        name=_run_name(spec.get("display_name") or spec["name"], spec.get("number")),
+        name=spec.get("display_name") or spec["name"],
         artifacts=folder.artifacts,
         status="RUNNING",
         start=_milliseconds(spec["created"]),
@@ -145,8 +146,11 @@ def _checked(values: Mapping[str, object], limit: int) -> dict[str, str]:
     }
 
 
-def _run_name(display_name: str, number: int | None) -> str:
-    return display_name if number is None else f"{display_name}_{number}"
+def _effective(record: JobRecord) -> JobStatus:
+    """Return the status a run shall have: a job that only waits for MLflow to know it all has ended already."""
+    if record.status is JobStatus.FINALIZING and (final := record.properties.get(FINAL_STATUS)):
+        return JobStatus(final)
+    return record.status
 
 
 def _milliseconds(seconds: float) -> int:

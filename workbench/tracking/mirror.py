@@ -51,7 +51,7 @@ class Mirror:
             tracking = self._open()
             since = 0 if tracking.made else self._store.cursor(CURSOR)
             changes = self._store.changes(since)
-            if not (changes.jobs or changes.points):
+            if changes.cursor == since:
                 return since
             self._write_runs(tracking, self._concerned(changes))
             tracking.add_points(_run_points(changes.points))

@@ -145,6 +145,10 @@ class Sources:
                 return found
         return _existing(artifacts / path, run_id)
 
+    def logged_by(self, run_id: str) -> tuple[str, ...]:
+        """Return the names of the finished models that a run logged, in the order it did."""
+        return tuple(dict.fromkeys(model.name for model in reversed(self._logged_models(run_id))))
+
     def _logged_models(self, run_id: str) -> list[LoggedModel]:
         """Return the finished models that a run logged, newest first."""
         try:

@@ -140,13 +140,24 @@ class Registry:
             return self._shown(self._one(name, version if version is not None else str(label)))
 
     def list(self, name: str | None = None) -> Sequence[RegisteredModel]:
-        """Return all versions of a model, newest first; without a name the newest version of each model."""
+        """Return all versions of a model, newest first; without a name the newest version of each model.
+
+        Raises:
+            NotFoundError: there is no model of that name.
+        """
         with _told_plainly(name or "models"):
             if name is not None:
+                self._one(name, LATEST)
                 return [self._shown(version) for version in self._versions(name)]
             models = _pages(self._client.search_registered_models)
             newest = (next(iter(self._versions(model.name)), None) for model in models)
             return [self._shown(version) for version in newest if version is not None]
+
+    def logged_by(self, job: str) -> Sequence[str]:
+        """Return the names of the MLflow models that a job has logged, in the order it did."""
+        with _told_plainly(job):
+            Mirror(self._workspace, self._store).catch_up()
+            return self._sources.logged_by(job)
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
         """Let ``alias`` lead to a version, and to no other any more.

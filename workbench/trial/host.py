@@ -19,7 +19,7 @@ from workbench.trial.report import poke
 from workbench.trial.spec import Exit, TrialSpec
 from workbench.trial.working_copy import copy_tree, remove_unchanged
 
-__all__ = ["command_line", "main"]
+__all__ = ["command_line", "main", "prepare"]
 
 _WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
 _TAIL_BYTES = 4000
