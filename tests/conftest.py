@@ -17,7 +17,6 @@ from workbench.store.files import WorkspaceFolder
 from workbench.store.workspace import open_workspace
 from workbench.trial.processes import Identity, end_tree, is_alive, marked_processes
 
-
 NOTHING_MAY_BE_SKIPPED = bool(os.environ.get("WORKBENCH_CI"))
 
 
