@@ -68,7 +68,7 @@ class House:
                 "name": name,
                 "type": "trial" if parent else "command",
                 "status": JobStatus.RUNNING,
-                "display_name": parent or name,
+                "display_name": name,
                 "experiment_name": "digits",
                 "folder": f"{parent}/{name}" if parent else name,
                 "created": time.time(),
