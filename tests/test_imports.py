@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "search": {"errors", "definition"},
     "store": {"errors", "definition"},
     "trial": {"errors", "definition", "store"},
+    "testing": {"errors", "definition", "store", "trial"},
     "tracking": {"errors", "definition", "store", "trial"},
     "supervisor": {"errors", "definition", "search", "store", "trial"},
     "client": {"errors", "definition", "search", "store", "trial", "tracking", "supervisor"},

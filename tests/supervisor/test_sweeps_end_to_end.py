@@ -122,7 +122,7 @@ def test_a_trial_timeout_cancels_that_trial_only(shared_client: MLClient, write_
     )
     done = finish(shared_client, sweep)
     assert [(child.status, child.reason) for child in trials(shared_client, done)] == [
-        ("Canceled", "its timeout was reached"),
+        ("Canceled", "its timeout was reached (SIGTERM ended it, nothing of it is left)"),
         ("Completed", ""),
     ]
     assert done.properties["best_child_run_id"] == f"{done.name}_1"

@@ -66,14 +66,17 @@ def test_the_working_directory_is_a_copy_of_the_code(start_host: StartHost, tmp_
     (code / "big.bin").write_bytes(b"0" * (2 << 20))
     for path in (code / "train.py", code / "sub" / "helper.txt", code / "big.bin"):
         path.chmod(0o444)
-    run = start_host("stat -c %i big.bin; cat sub/helper.txt; python train.py", snapshot=str(code))
+    run = start_host("cat sub/helper.txt; python train.py; echo x >> big.bin", snapshot=str(code))
     assert run.wait().code == 0, run.log
-    assert run.log == f"{(code / 'big.bin').stat().st_ino}\noriginal "
+    assert run.log == "original "
+    assert (code / "big.bin").stat().st_size == 2 << 20
     assert (code / "sub" / "helper.txt").read_text() == "original "
     left = {
         path.relative_to(run.folder.work).as_posix() for path in run.folder.work.rglob("*") if not path.is_symlink()
     }
-    assert left == {"new.txt", "sub", "sub/helper.txt"}, "what the trial made or changed stays, the rest goes"
+    assert left == {"new.txt", "sub", "sub/helper.txt", "big.bin"}, (
+        "what the trial made or changed stays, the rest goes"
+    )
 
 
 def test_code_with_an_outputs_folder_keeps_it_as_output(start_host: StartHost, tmp_path: Path) -> None:
@@ -82,15 +85,14 @@ def test_code_with_an_outputs_folder_keeps_it_as_output(start_host: StartHost, t
     run = start_host("cat outputs/old.txt; echo new > outputs/new.txt", snapshot=str(tmp_path / "code"))
     assert run.wait().code == 0
     assert run.log == "old"
-    assert (run.folder.outputs / "new.txt").exists()
+    assert {path.name for path in run.folder.outputs.iterdir()} == {"old.txt", "new.txt"}
 
 
-def test_named_outputs_exist_before_the_command(start_host: StartHost) -> None:
-    run = start_host(
-        "ls $ROOT/named-outputs", outputs={"model": True, "report": False}, variables={"ROOT": "../artifacts"}
-    )
-    run.wait()
-    assert run.log == "model\n"
+def test_named_outputs_exist_before_the_command(start_host: StartHost, tmp_path: Path) -> None:
+    places = {"AZURE_ML_OUTPUT_model": f"{tmp_path}/here/model", "AZURE_ML_OUTPUT_report": f"{tmp_path}/there/report"}
+    run = start_host(f"ls {tmp_path}/here {tmp_path}/there", outputs={"model": True, "report": False}, variables=places)
+    assert run.wait().code == 0
+    assert run.log == f"{tmp_path}/here:\nmodel\n\n{tmp_path}/there:\n"
 
 
 def test_the_environment_is_the_submitters_with_the_jobs_on_top(start_host: StartHost) -> None:
@@ -102,7 +104,7 @@ def test_the_environment_is_the_submitters_with_the_jobs_on_top(start_host: Star
 def test_a_data_input_to_download_is_the_trials_own(start_host: StartHost, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.csv").write_text("1")
-    run = start_host("echo 2 > ../inputs/d/a.csv", copies={str(tmp_path / "data"): "inputs/d"})
+    run = start_host("echo 2 > ../inputs/d/a.csv", copies={"inputs/d": str(tmp_path / "data")})
     assert run.wait().code == 0
     assert (tmp_path / "data" / "a.csv").read_text() == "1"
 
@@ -142,7 +144,9 @@ def test_double_forked_daemons_do_not_survive(
 ) -> None:
     (tmp_path / "daemon.py").write_text(DAEMON)
     after = "sleep 1000" if how == "stopped" else "true"
-    run = start_host(f"python {tmp_path}/daemon.py {signal_pipe}; {after}", variables={"MARK": str(tmp_path)})
+    os.mkfifo(tmp_path / "daemon")
+    start_it = f"python {tmp_path}/daemon.py {tmp_path}/daemon; pid=$(cat {tmp_path}/daemon); echo $pid > {signal_pipe}"
+    run = start_host(f"{start_it}; {after}", variables={"MARK": str(tmp_path)})
     daemon = Identity.of(int(wait_for(signal_pipe)))
     assert daemon is not None
     assert is_alive(daemon) or how != "stopped"

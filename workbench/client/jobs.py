@@ -11,6 +11,7 @@ from typing import Literal
 from workbench.client.context import Context
 from workbench.client.entities import job_entity, trial_entities
 from workbench.client.poller import LROPoller
+from workbench.client.rerun import Rerun, prepare_rerun
 from workbench.client.streaming import Sink, stream_job
 from workbench.client.submission import prepare
 from workbench.client.waiting import wait_until
@@ -135,6 +136,43 @@ class JobOperations:
             self._context.store.request(name, "cancel", {"reason": "canceled by request"})
             ensure_supervisor(self._context.workspace)
         return LROPoller(lambda timeout: self._wait(name, timeout), lambda: None)
+
+    def rerun(self, name: str) -> Rerun:
+        """Run a job, sweep or trial again: the same code, inputs, seed and environment, as a new job.
+
+        Returns:
+            The new job's name, and what is not as it was: packages, data, driver, git.
+
+        Raises:
+            NotFoundError: there is no such job, or its code is gone.
+        """
+        record, again = prepare_rerun(self.record(name), self._context)
+        with self._context.store.write() as writer:
+            writer.add_job(record)
+        ensure_supervisor(self._context.workspace)
+        return again
+
+    def update(
+        self,
+        name: str,
+        *,
+        display_name: str | None = None,
+        description: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        properties: Mapping[str, str] | None = None,
+    ) -> Command | Sweep:
+        """Change what people read of a job; tags and properties are merged into those it has.
+
+        Raises:
+            NotFoundError: there is no such job.
+        """
+        record = self.record(name)
+        given = {"display_name": display_name, "description": description}
+        with self._context.store.write() as writer:
+            writer.update_job(record.name, **{key: value for key, value in given.items() if value is not None})
+            writer.patch_tags(record.name, tags or {})
+            writer.patch_properties(record.name, properties or {})
+        return self.get(name)
 
     def download(
         self,

@@ -15,6 +15,8 @@ from workbench.client.context import Context
 from workbench.client.jobs import JobOperations
 from workbench.client.models import ModelOperations
 from workbench.client.poller import LROPoller
+from workbench.client.queueing import QueueOperations
+from workbench.client.sweeps import SweepOperations
 from workbench.definition.assets import Data, Model
 from workbench.definition.command import Command
 from workbench.definition.compute import Compute
@@ -65,6 +67,8 @@ class MLClient:
         self.subscription_id = subscription_id or "local"
         self.resource_group_name = resource_group_name or "local"
         self.jobs = JobOperations(self.context)
+        self.sweeps = SweepOperations(self.context)
+        self.queue = QueueOperations(self.context)
         self.models = ModelOperations(self.context)
         self.environments = EnvironmentOperations(self.context)
         self.data = DataOperations(self.context)

@@ -11,14 +11,15 @@ from types import TracebackType
 from typing import IO, Protocol, Self
 
 from workbench.client.context import Context
+from workbench.client.waiting import Lifeline, open_watch
 from workbench.definition.status import JobStatus
 from workbench.errors import JobException
 from workbench.store.records import JobRecord, Point
 from workbench.store.watch import Watch
-from workbench.supervisor.start import ensure_supervisor
 
 __all__ = ["Sink", "TerminalSink", "TextSink", "stream_job"]
 
+_PART = 1 << 20  # bytes of a log that are shown at once
 _LOOK = 0.5  # seconds between redraws of the live line, and looks whether the supervisor lives
 
 
@@ -76,7 +77,7 @@ class TerminalSink(TextSink):
         from rich.console import Console  # noqa: PLC0415
         from rich.status import Status  # noqa: PLC0415
 
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = Console(highlight=False, soft_wrap=True, emoji=False)
         self._status = Status("", console=self._console)
         self._status.start()
         return self
@@ -89,8 +90,13 @@ class TerminalSink(TextSink):
         self._console.print(text, markup=False)
 
     def text(self, text: str) -> None:
-        """Print text as it came, above the live line."""
-        self._console.print(text, end="", markup=False)
+        """Print text exactly as it came, progress bars and all, above the live line."""
+        self._status.stop()
+        sys.stdout.write(text)
+        if not text.endswith("\n"):
+            sys.stdout.write("\n")  # or the live line would be drawn over it
+        sys.stdout.flush()
+        self._status.start()
 
     def status(self, text: str) -> None:
         """Redraw the live line."""
@@ -107,7 +113,7 @@ def stream_job(record: JobRecord, context: Context, sink: Sink | None = None) ->
     """
     story: _Story = _SweepStory(record) if record.type == "sweep" else _LogStory(record, context)
     try:
-        with sink or _default_sink() as shown, Watch(context.workspace) as watch:
+        with sink or _default_sink() as shown, open_watch(context) as watch:
             shown.line(f"RunId: {record.name}")
             shown.line(f"Folder: {context.workspace.trial(record.folder).root}")
             shown.line("")
@@ -124,6 +130,7 @@ def stream_job(record: JobRecord, context: Context, sink: Sink | None = None) ->
 
 def _follow(record: JobRecord, context: Context, story: _Story, sink: Sink, watch: Watch) -> None:
     cursor = 0
+    lifeline = Lifeline(context)
     while True:
         changes = context.store.changes(cursor, record.parent or record.name)
         cursor = changes.cursor
@@ -134,7 +141,7 @@ def _follow(record: JobRecord, context: Context, story: _Story, sink: Sink, watc
             return
         sink.status(story.now())
         if not watch.wait(_LOOK):
-            ensure_supervisor(context.workspace)
+            lifeline.check()
 
 
 def _default_sink() -> Sink:
@@ -156,6 +163,7 @@ class _LogStory:
         self._name = record.name
         self._log = context.workspace.trial(record.folder).log
         self._read = 0
+        self._pending = b""
         self._status: JobStatus = record.status
         self._reason = ""
 
@@ -173,20 +181,25 @@ class _LogStory:
         _summary(final, sink)
 
     def _show_log(self, sink: Sink) -> None:
+        while part := self._next_part():
+            if not self._read:
+                title = f"Streaming user_logs/{self._log.name}"
+                sink.line(f"{title}\n{'=' * len(title)}\n")
+            self._read += len(part)
+            sink.text(part.decode(errors="replace"))
+
+    def _next_part(self) -> bytes:
+        """Return what of the log can be shown now: whole lines, or an unfinished one that has stood for a while."""
         try:
             with self._log.open("rb") as file:
                 file.seek(self._read)
-                fresh = file.read()
+                fresh = file.read(_PART)
         except FileNotFoundError:
-            return
-        whole = fresh.rfind(b"\n") + 1 if not self._status.is_finished else len(fresh)
-        if whole and not self._read:
-            sink.line(f"Streaming user_logs/{self._log.name}")
-            sink.line("=" * (len(self._log.name) + 10))
-            sink.line("")
-        if whole:
-            sink.text(fresh[:whole].decode(errors="replace"))
-            self._read += whole
+            return b""
+        whole = fresh.rfind(b"\n") + 1
+        stands_still = fresh == self._pending or self._status.is_finished or len(fresh) == _PART
+        self._pending = fresh[whole:]
+        return fresh[:whole] or (fresh if stands_still else b"")
 
 
 @dataclass

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
+from workbench.client.circumstances import circumstances
 from workbench.client.context import Context
 from workbench.definition.checks import check
 from workbench.definition.command import Command
@@ -29,12 +30,12 @@ from workbench.definition.sweep import Sweep
 from workbench.errors import NotFoundError, ValidationException
 from workbench.search.space import size
 from workbench.store.records import JobRecord
+from workbench.store.settings import read_settings
 from workbench.store.snapshots import fingerprint, keep_surroundings, take_snapshot
 from workbench.tracking.git import git_facts
 
 __all__ = ["prepare", "resolve_asset"]
 
-_GRACE = 10.0  # seconds between SIGTERM and SIGKILL
 _SESSION_ONLY = ("JPY_", "PYDEVD_", "WORKBENCH_", "AZUREML_", "AZURE_ML_", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_")
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _REMOTE = re.compile(r"(https?|wasbs?|abfss?|adl|s3|gs)://|azureml://")
@@ -65,6 +66,7 @@ def prepare(job: Command | Sweep, context: Context) -> tuple[JobRecord, str]:
         properties["ContentSnapshotId"] = snapshot
     if isinstance(job, Sweep):
         properties |= _sweep_properties(job)
+    now = time.time()
     record = JobRecord(
         name=name,
         type="sweep" if isinstance(job, Sweep) else "command",
@@ -77,7 +79,9 @@ def prepare(job: Command | Sweep, context: Context) -> tuple[JobRecord, str]:
         launch=launch,
         tags=_texts(job.tags),
         properties=properties,
-        created=time.time(),
+        created=now,
+        position=now,
+        priority=_priority(job),
     )
     return record, diff
 
@@ -116,7 +120,7 @@ def _split_reference(reference: str) -> tuple[str, str | None, str | None]:
 def _check_free(name: str, context: Context) -> None:
     """Refuse a name whose row, folder or trials are there already."""
     stem, _, number = name.rpartition("_")
-    taken = context.store.job(name) or context.store.job(f"{name}_0") or context.workspace.job(name).exists()
+    taken = context.store.job(name) or context.store.has_trial_names(name) or context.workspace.job(name).exists()
     if number.isdigit() and (parent := context.store.job(stem)) and parent.type == "sweep":
         taken = True
     if taken:
@@ -150,10 +154,13 @@ def _launch(job: Command | Sweep, part: Any, context: Context) -> dict[str, Any]
         "output_paths": _output_paths(job.outputs),
         "variables": _fair_threads(sweep, surroundings) | _texts(part.environment_variables),
         "timeout": sweep.limits.trial_timeout if sweep else (job.limits.timeout if job.limits else None),
-        "grace": _GRACE,
+        "grace": read_settings(context.workspace).grace,
+        "resources": _resources(job, part),
+        "retries": dict(job.retries),
         "python": sys.executable,
         "search_path": surroundings.get("PATH", os.defpath),
         "folder": str(Path.cwd()),
+        "facts": circumstances(context.workspace),
         "surroundings": keep_surroundings(surroundings, context.workspace),
         "environment": _environment(part.environment),
         "workspace_name": context.name,
@@ -266,6 +273,45 @@ def _seed(sweep: Sweep | None) -> int | None:
 def _concurrency(sweep: Sweep | None) -> int | None:
     """Return how many trials run at once: as asked, or one for each core (Azure's default would be all of them)."""
     return (sweep.limits.max_concurrent_trials or os.cpu_count() or 1) if sweep else None
+
+
+_PRIORITIES = {"low": -10, "medium": 0, "high": 10}
+_TIERS = {"spot": -2, "basic": -1, "standard": 0, "premium": 1}
+
+
+def _priority(job: Command | Sweep) -> int:
+    """Return the place of a job among others: its priority counts, then its tier."""
+    queue = job.queue_settings
+    if queue is None:
+        return 0
+    return _PRIORITIES.get(queue.priority or "", 0) + _TIERS.get((queue.job_tier or "").lower(), 0)
+
+
+def _resources(job: Command | Sweep, part: Any) -> dict[str, float]:
+    """Return what each run needs: GPUs, cores, and MiB of memory.
+
+    Raises:
+        ValidationException: this machine can never run it.
+    """
+    wanted = job.resources or part.resources
+    if wanted is None:
+        return {}
+    if (wanted.instance_count or 1) > 1:
+        raise ValidationException(
+            f"{wanted.instance_count} machines are asked for, and this is one",
+            "resources.instance_count",
+            "Leave it out",
+        )
+    memory = wanted.memory_bytes
+    return {
+        name: value
+        for name, value in (
+            ("gpus", wanted.gpus),
+            ("cpus", wanted.cpus),
+            ("memory", None if memory is None else math.ceil(memory / (1 << 20))),
+        )
+        if value
+    }
 
 
 def _sweep_properties(sweep: Sweep) -> dict[str, str]:

@@ -6,28 +6,76 @@ import time
 from collections.abc import Callable
 
 from workbench.client.context import Context
+from workbench.errors import StoreError, SupervisorError
 from workbench.store.watch import Watch
-from workbench.supervisor.start import ensure_supervisor
+from workbench.supervisor.start import end_of_log, ensure_supervisor
 
-__all__ = ["wait_until"]
+__all__ = ["Lifeline", "open_watch", "wait_until"]
 
 _LOOK = 1.0  # seconds between looks whether the supervisor still lives
+_MOST_STARTS, _WITHIN = 4, 30.0  # so many starts within so many seconds mean that it cannot live
+
+
+class Lifeline:
+    """Whoever waits revives a supervisor that was killed, and says so when it will not live.
+
+    Args:
+        context: the workspace.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._workspace = context.workspace
+        self._starts: list[float] = []
+
+    def check(self) -> None:
+        """Start the supervisor if it is gone.
+
+        Raises:
+            SupervisorError: it dies again and again; the end of its log is in the message.
+            StoreError: the workspace is gone.
+        """
+        if not ensure_supervisor(self._workspace):
+            return
+        now = time.monotonic()
+        self._starts = [start for start in self._starts if now - start < _WITHIN] + [now]
+        if len(self._starts) >= _MOST_STARTS:
+            raise SupervisorError(
+                f"the process that runs trials has died {len(self._starts)} times in {_WITHIN:g} s",
+                str(self._workspace.supervisor_log),
+                f"The end of its log:\n{end_of_log(self._workspace)}",
+            )
+
+
+def open_watch(context: Context) -> Watch:
+    """Return a new watch on the workspace.
+
+    Raises:
+        StoreError: the workspace is gone, or its disk is full.
+    """
+    try:
+        return Watch(context.workspace)
+    except OSError as error:
+        raise StoreError(
+            f"the workspace cannot be watched: {error.strerror}",
+            str(context.workspace.watchers),
+            "See that the folder is there and that its disk has room",
+        ) from error
 
 
 def wait_until(done: Callable[[], bool], context: Context, timeout: float | None = None) -> bool:
     """Return True as soon as ``done()`` is, or False after ``timeout`` seconds (None: never).
 
-    Whoever waits revives the supervisor if it was killed.
-
     Raises:
-        SupervisorError: it cannot be started.
+        SupervisorError: the supervisor cannot be started, or does not live.
+        StoreError: the workspace is gone.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    with Watch(context.workspace) as watch:
+    lifeline = Lifeline(context)
+    with open_watch(context) as watch:
         while not done():
             remaining = _LOOK if deadline is None else min(_LOOK, deadline - time.monotonic())
             if remaining <= 0:
                 return False
             if not watch.wait(remaining):
-                ensure_supervisor(context.workspace)
+                lifeline.check()
     return True

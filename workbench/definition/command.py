@@ -18,6 +18,7 @@ from workbench.definition.limits import CommandJobLimits, SweepJobLimits
 from workbench.definition.objective import Objective
 from workbench.definition.policies import EarlyTerminationPolicy
 from workbench.definition.resources import JobResourceConfiguration, QueueSettings
+from workbench.definition.retries import as_retries
 from workbench.definition.sampling import SamplingAlgorithm
 from workbench.definition.sweep import Sweep, Trial
 
@@ -39,6 +40,7 @@ class Command(Job):
         distribution: Azure's description of several processes; kept, without effect here.
         is_deterministic: kept, without effect here.
         parent_job_name: the job that this one belongs to.
+        retries: how often it is tried again after a failure; not in Azure. See ``as_retries``.
         fields: those of ``Job``: name, display_name, experiment_name, description, tags, properties,
             compute, inputs, outputs, identity, services, queue_settings.
     """
@@ -54,6 +56,7 @@ class Command(Job):
     distribution: dict[str, Any] | None = None
     is_deterministic: bool | None = None
     parent_job_name: str | None = None
+    retries: Annotated[dict[str, int], BeforeValidator(as_retries)] = Field(default_factory=dict)
 
     @checked_call
     def set_resources(
@@ -174,6 +177,7 @@ class Command(Job):
                 trial_timeout=trial_timeout,
             ),
             early_termination=early_termination_policy,
+            retries=self.retries,
         )
 
 
@@ -210,6 +214,7 @@ def command(
     job_tier: str | None = None,
     priority: str | None = None,
     parent_job_name: str | None = None,
+    retries: int | Mapping[str, int] | None = None,
 ) -> Command:
     """Describe a command job; nothing runs before it is submitted.
 
@@ -241,6 +246,7 @@ def command(
         job_tier: see ``QueueSettings``.
         priority: see ``QueueSettings``.
         parent_job_name: the job that this one belongs to.
+        retries: how often it is tried again after a failure, or after each cause: ``{"host_lost": 2}``; not in Azure.
 
     Raises:
         ValidationException: an argument is wrong; the message names it.
@@ -276,6 +282,7 @@ def command(
         services=services,
         queue_settings=_or_none(QueueSettings, None, job_tier=job_tier, priority=priority),
         parent_job_name=parent_job_name,
+        retries=retries,
     )
 
 

@@ -74,6 +74,17 @@ class JobResourceConfiguration(Checked):
     cpus: Positive | None = None
     memory: _Size = None
 
+    @property
+    def memory_bytes(self) -> int | None:
+        """``memory`` in bytes."""
+        if self.memory is None or isinstance(self.memory, int):
+            return self.memory
+        matched = _SIZE.fullmatch(self.memory.strip())
+        if matched is None:
+            raise ValidationException(f"{show(self.memory)} is not a size", "memory")
+        power = "bkmgt".index((matched[2] or "b")[0].lower())
+        return int(float(matched[1]) * 1024**power)
+
 
 class QueueSettings(Checked):
     """The place of a job in the queue.

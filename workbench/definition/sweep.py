@@ -17,6 +17,7 @@ from workbench.definition.limits import SweepJobLimits
 from workbench.definition.objective import Objective
 from workbench.definition.policies import EarlyTerminationPolicy, as_early_termination
 from workbench.definition.resources import JobResourceConfiguration, QueueSettings
+from workbench.definition.retries import as_retries
 from workbench.definition.sampling import RandomSamplingAlgorithm, SamplingAlgorithm, as_sampling_algorithm
 from workbench.errors import ValidationException
 
@@ -83,6 +84,7 @@ class Sweep(Job):
         limits: how many trials, how many at once, how long.
         early_termination: a policy, or None.
         resources: what one trial may use; takes the place of the trial's own.
+        retries: how often each trial is tried again after a failure; not in Azure. See ``as_retries``.
         fields: those of ``Job``: name, display_name, experiment_name, description, tags, properties,
             compute, inputs, outputs, identity, services, queue_settings.
     """
@@ -98,6 +100,7 @@ class Sweep(Job):
     limits: SweepJobLimits = Field(default_factory=SweepJobLimits)
     early_termination: Annotated[EarlyTerminationPolicy | None, PlainValidator(as_early_termination)] = None
     resources: JobResourceConfiguration | None = None
+    retries: Annotated[dict[str, int], BeforeValidator(as_retries)] = Field(default_factory=dict)
 
     def __init__(self, **fields: Any) -> None:
         trial = fields.get("trial")

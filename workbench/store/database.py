@@ -97,9 +97,27 @@ class Store:
             series.setdefault(job, []).append(_number(value))
         return series
 
+    def metric_keys(self, parent: str) -> list[str]:
+        """Return the names of all metrics that the trials of a sweep have logged."""
+        rows = self._query(
+            "SELECT DISTINCT points.key FROM points JOIN jobs ON jobs.name = points.job "
+            "WHERE jobs.parent = ? ORDER BY 1",
+            (parent,),
+        )
+        return [row[0] for row in rows]
+
+    def has_trial_names(self, name: str) -> bool:
+        """Return whether a job has a name that a trial of a sweep called ``name`` could have."""
+        rows = self._query("SELECT name FROM jobs WHERE name GLOB ? || '_[0-9]*'", (name.replace("[", "[[]"),))
+        return any(row[0].removeprefix(f"{name}_").isdigit() for row in rows)
+
     def events(self, job: str) -> list[Event]:
-        """Return a job's history, oldest first."""
-        return [_event(row) for row in self._query("SELECT * FROM events WHERE job = ? ORDER BY id", (job,))]
+        """Return the history of a job, and of its trials if it is a sweep, oldest first."""
+        rows = self._query(
+            "SELECT * FROM events WHERE job = ?1 OR job IN (SELECT name FROM jobs WHERE parent = ?1) ORDER BY id",
+            (job,),
+        )
+        return [_event(row) for row in rows]
 
     def changes(self, since: int = 0, job: str | None = None) -> Changes:
         """Return all that was written after the cursor ``since``.
@@ -249,6 +267,20 @@ class Writer:
             (*row.values(), job),
         )
 
+    def patch_properties(self, job: str, patch: Mapping[str, str | None]) -> None:
+        """Set some properties of a job and remove those given as None; others may change the rest meanwhile."""
+        self._connection.execute(
+            "UPDATE jobs SET properties = json_patch(properties, ?), seq = ? WHERE name = ?",
+            (json.dumps(dict(patch)), self._seq, job),
+        )
+
+    def patch_tags(self, job: str, patch: Mapping[str, str | None]) -> None:
+        """Set some tags of a job and remove those given as None."""
+        self._connection.execute(
+            "UPDATE jobs SET tags = json_patch(tags, ?), seq = ? WHERE name = ?",
+            (json.dumps(dict(patch)), self._seq, job),
+        )
+
     def move_job(self, job: str, status: JobStatus, /, **columns: Any) -> bool:
         """Change the status of a job unless it has finished; return whether it did (a compare-and-set)."""
         row = _row(columns | {"status": status, "seq": self._seq})
@@ -258,6 +290,14 @@ class Writer:
             (*row.values(), job),
         )
         return changed.rowcount == 1
+
+    def reopen_job(self, job: str, status: JobStatus, /, **columns: Any) -> None:
+        """Change the status of a job even if it has finished: it is tried again, or extended."""
+        self.update_job(job, **columns, status=status, ended=None)
+
+    def forget_points(self, job: str) -> None:
+        """Remove the metric points of a trial that is tried again from the start."""
+        self._connection.execute("DELETE FROM points WHERE job = ?", (job,))
 
     def add_points(self, points: Iterable[Point]) -> None:
         """Append metric points."""
@@ -332,7 +372,7 @@ def _job(row: sqlite3.Row) -> JobRecord:
     for name in _JSON_COLUMNS:
         cells[name] = json.loads(cells[name]) if cells[name] else {}
     cells["status"] = JobStatus(cells["status"])
-    cells["archived"] = bool(cells["archived"])
+    cells["archived"], cells["held"] = bool(cells["archived"]), bool(cells["held"])
     return JobRecord(**cells)
 
 

@@ -24,8 +24,14 @@ def write_json(path: Path, value: Any) -> None:
         OSError: the disk is full or the folder cannot be written.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(json.dumps(value))
-    aside.replace(path)
+    try:
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(json.dumps(value))
+        aside.replace(path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
 
 
 def read_json(path: Path) -> Any | None:
@@ -77,9 +83,19 @@ class WorkspaceFolder:
         return self.hidden / "snapshots"
 
     @property
+    def packages(self) -> Path:
+        """Lists of installed packages, content-addressed."""
+        return self.hidden / "packages"
+
+    @property
     def surroundings(self) -> Path:
         """Environment variables of submitters, content-addressed, readable by their owner only."""
         return self.hidden / "surroundings"
+
+    @property
+    def settings(self) -> Path:
+        """What the owner has set."""
+        return self.hidden / "settings.toml"
 
     @property
     def wake(self) -> Path:
@@ -124,11 +140,17 @@ class WorkspaceFolder:
         """Return the trial folder recorded as ``folder``, relative to :attr:`runs`."""
         return TrialFolder(self.runs / folder)
 
+    def attempt(self, folder: str, number: int) -> Path:
+        """Return where the folder of an earlier attempt at the trial in ``folder`` is kept."""
+        return self.runs / f"{folder}-attempt{number}"
+
     def create(self) -> None:
         """Make the folders, readable by their owner only."""
         for folder in (self.hidden, self.runs):
             folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
-        for folder in (self.models, self.snapshots, self.surroundings, self.watchers):
+            if folder.stat().st_uid == os.getuid():
+                folder.chmod(OWNER_ONLY)  # it may have been made by hand
+        for folder in (self.models, self.snapshots, self.surroundings, self.packages, self.watchers):
             folder.mkdir(mode=OWNER_ONLY, exist_ok=True)
 
 

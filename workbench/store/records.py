@@ -32,6 +32,11 @@ class JobRecord:
         reason: why it ended, or why it waits, for people.
         created, started, ended: seconds since the epoch.
         metrics_read: bytes of its ``metrics.jsonl`` that are in the store.
+        origin: of a trial: ``sampled``, or ``enqueued`` by hand.
+        attempt: 1, and one more for each time it was tried again.
+        priority: larger goes first in the queue.
+        position: among equal priorities, smaller goes first; when it was submitted, unless it was moved.
+        held: nothing of it starts until it is released; what runs goes on.
         seq: number of the change that wrote this row last.
     """
 
@@ -57,6 +62,11 @@ class JobRecord:
     ended: float | None = None
     archived: bool = False
     metrics_read: int = 0
+    origin: Literal["sampled", "enqueued"] = "sampled"
+    attempt: int = 1
+    priority: int = 0
+    position: float = 0.0
+    held: bool = False
     seq: int = 0
 
     @property

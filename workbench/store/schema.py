@@ -38,6 +38,11 @@ _STEPS = (
         ended REAL,
         archived INTEGER NOT NULL DEFAULT 0,
         metrics_read INTEGER NOT NULL DEFAULT 0,
+        origin TEXT NOT NULL DEFAULT 'sampled',
+        attempt INTEGER NOT NULL DEFAULT 1,
+        priority INTEGER NOT NULL DEFAULT 0,
+        position REAL NOT NULL,
+        held INTEGER NOT NULL DEFAULT 0,
         seq INTEGER NOT NULL,
         UNIQUE (parent, number)
     ) STRICT;

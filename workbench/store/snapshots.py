@@ -19,6 +19,7 @@ __all__ = ["fingerprint", "keep_surroundings", "take_snapshot"]
 
 _ALWAYS_IGNORED = (".git/", "__pycache__/", ".ipynb_checkpoints/", ".workbench/", ".amlignore")
 _IGNORE_FILES = (".amlignore", ".gitignore")  # Azure's order: the first one that exists counts
+_RESERVED = ("outputs", "logs")
 _MOST_BYTES = 2 << 30
 _READ_ONLY = 0o444
 _EXECUTABLE = 0o111
@@ -35,10 +36,15 @@ def take_snapshot(code: Path, workspace: WorkspaceFolder) -> str:
         ValidationException: there is nothing at ``code``, or far too much.
     """
     files = _listing(code, workspace)
-    digest = _digest(files)
-    kept = workspace.snapshots / digest
-    if not kept.is_dir():
-        _copy(files, kept)
+    try:
+        digest = _digest(files)
+        kept = workspace.snapshots / digest
+        if not kept.is_dir():
+            _copy(files, kept)
+    except PermissionError as error:
+        raise ValidationException(
+            f"{error.filename} cannot be read", "code", "Make it readable, or name it in a .amlignore file"
+        ) from error
     return digest
 
 
@@ -47,7 +53,7 @@ def fingerprint(data: Path) -> str:
     digest = hashlib.sha256()
     for relative, path in sorted(_walk(data, lambda _: False)) if data.is_dir() else [(data.name, data)]:
         facts = path.stat()
-        digest.update(f"{relative}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(f"{relative}\0{facts.st_size}\0{facts.st_mtime_ns}\n"))
     return digest.hexdigest()
 
 
@@ -56,9 +62,7 @@ def keep_surroundings(variables: Mapping[str, str], workspace: WorkspaceFolder) 
     digest = hashlib.sha256(json.dumps(dict(variables), sort_keys=True).encode()).hexdigest()
     path = workspace.surroundings / digest
     if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))  # before anything secret is in it
         write_json(path, dict(variables))
-        path.chmod(0o600)
     return digest
 
 
@@ -70,6 +74,13 @@ def _listing(code: Path, workspace: WorkspaceFolder) -> list[tuple[str, Path]]:
             f"there is no folder or file {str(code)!r}", "code", "Paths are relative to the current folder"
         )
     files = sorted(_walk(code, _ignored(code, workspace)))
+    for relative, _ in files:
+        if relative in _RESERVED:
+            raise ValidationException(
+                f"{str(code)!r} holds a file named {relative!r}, which is where a trial's results go",
+                "code",
+                "Rename it, or name it in a .amlignore file",
+            )
     size = sum(path.stat().st_size for _, path in files)
     if size > _MOST_BYTES:
         raise ValidationException(
@@ -84,7 +95,7 @@ def _ignored(code: Path, workspace: WorkspaceFolder) -> Callable[[str], bool]:
     patterns = list(_ALWAYS_IGNORED)
     for name in _IGNORE_FILES:
         if (code / name).is_file():
-            patterns += (code / name).read_text().splitlines()
+            patterns += (code / name).read_text(errors="replace").splitlines()
             break
     spec = pathspec.GitIgnoreSpec.from_lines(patterns)
     own = {
@@ -119,7 +130,7 @@ def _digest(files: list[tuple[str, Path]]) -> str:
     for relative, path in files:
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"{relative}\0{path.stat().st_mode & _EXECUTABLE:o}\0{content}\n".encode())
+        digest.update(os.fsencode(f"{relative}\0{path.stat().st_mode & _EXECUTABLE:o}\0{content}\n"))
     return digest.hexdigest()
 
 

@@ -6,6 +6,8 @@ import fcntl
 import logging
 import os
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from workbench.store.files import WorkspaceFolder
@@ -14,6 +16,7 @@ from workbench.trial.report import poke
 __all__ = ["main"]
 
 _HANDOVER = 10.0  # seconds in which a supervisor that is leaving lets go of the lock
+_TICK = 0.02  # seconds between two tries
 
 
 def main(root: str) -> None:
@@ -26,12 +29,16 @@ def main(root: str) -> None:
     lock = _take_lock(workspace)
     if lock is None:
         return
+    wake = _listen(workspace)  # before the imports: from here on, whoever pokes is heard
     # Only now: whoever loses the race for the lock should not pay for the imports.
     from workbench.supervisor.loop import Supervisor  # noqa: PLC0415
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        Supervisor(workspace).run()
+        Supervisor(workspace, wake).run()
+    except Exception:
+        logging.exception("the supervisor cannot go on")
+        raise
     finally:
         os.close(lock)
 
@@ -46,38 +53,26 @@ def _redirect(workspace: WorkspaceFolder) -> None:
 def _take_lock(workspace: WorkspaceFolder) -> int | None:
     """Return a descriptor that holds the lock, or None when a living supervisor has it and listens."""
     lock = os.open(workspace.supervisor_lock, os.O_RDWR | os.O_CREAT, 0o600)
+    give_up = time.monotonic() + _HANDOVER
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if poke(workspace.wake):
+            # Who has the lock and does not listen is leaving, or is just about to: neither tells anybody.
+            if poke(workspace.wake) or time.monotonic() > give_up:
                 return None
-            # It has the lock but no longer (or not yet) listens: it is leaving, or starting. Wait for its word.
-            if not _wait_for_lock(lock):
-                return None
-        os.ftruncate(lock, 0)
-        os.write(lock, str(os.getpid()).encode())
-        return lock
+            time.sleep(_TICK)
+        else:
+            os.ftruncate(lock, 0)
+            os.write(lock, str(os.getpid()).encode())
+            return lock
 
 
-def _wait_for_lock(lock: int) -> bool:
-    """Wait for the lock for as long as a hand-over takes; return whether it is ours."""
-    import signal  # noqa: PLC0415
-
-    def too_long(*_: object) -> None:
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGALRM, too_long)
-    signal.setitimer(signal.ITIMER_REAL, _HANDOVER)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    except TimeoutError:
-        return False
-    else:
-        return True
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+def _listen(workspace: WorkspaceFolder) -> int:
+    with suppress(FileExistsError):
+        os.mkfifo(workspace.wake, 0o600)
+    # Open for writing too: with no writer at all a FIFO is readable for ever.
+    return os.open(workspace.wake, os.O_RDWR | os.O_NONBLOCK)
 
 
 if __name__ == "__main__":

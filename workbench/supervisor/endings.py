@@ -4,20 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workbench.definition.retries import ANY, HOST_LOST, OUT_OF_MEMORY
 from workbench.definition.status import JobStatus
 from workbench.store.records import JobRecord
 from workbench.trial.spec import Exit
 
 __all__ = ["Verdict", "verdict_of"]
 
+# What the libraries of Python, CUDA, PyTorch, TensorFlow and JAX say when memory is out.
+_OUT_OF_MEMORY_TEXTS = (
+    "MemoryError",
+    "CUDA out of memory",
+    "OutOfMemoryError",
+    "CUDA_ERROR_OUT_OF_MEMORY",
+    "cudaErrorMemoryAllocation",
+    "RESOURCE_EXHAUSTED: Out of memory",
+    "ResourceExhaustedError",
+    "std::bad_alloc",
+)
+_KILLED = ("SIGKILL", 137)
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """A final status, the reason for people, and the error of a failed trial."""
+    """A final status, the reason for people, the error of a failed trial, and the cause that a retry may be for."""
 
     status: JobStatus
     reason: str
     error: str | None = None
+    cause: str = ANY
 
 
 def verdict_of(ending: Exit, record: JobRecord) -> Verdict:
@@ -28,30 +43,43 @@ def verdict_of(ending: Exit, record: JobRecord) -> Verdict:
     """
     requested = record.reason if record.status is JobStatus.CANCEL_REQUESTED else None
     if ending.cause == "exited" and ending.code == 0:
-        verdict = Verdict(JobStatus.COMPLETED, "")
-    elif requested is not None:
-        verdict = Verdict(JobStatus.CANCELED, requested)
-    elif ending.cause == "timeout":
-        verdict = Verdict(JobStatus.CANCELED, "its timeout was reached")
-    elif ending.cause == "terminated":
-        verdict = Verdict(JobStatus.CANCELED, "its host was told to stop by a signal from outside")
-    elif ending.cause == "exited":
-        verdict = _failure(ending)
-    else:
-        verdict = Verdict(JobStatus.FAILED, ending.message.splitlines()[0], ending.message)
-    return _with_leftovers(verdict, ending)
+        return Verdict(JobStatus.COMPLETED, _with_leftovers("", ending))
+    if requested is not None:
+        return Verdict(JobStatus.CANCELED, _with_signal(requested, ending))
+    if ending.cause == "timeout":
+        return Verdict(JobStatus.CANCELED, _with_signal("its timeout was reached", ending))
+    if ending.cause == "terminated":
+        return Verdict(JobStatus.CANCELED, _with_signal("its host was told to stop by a signal from outside", ending))
+    if ending.cause == "exited":
+        return _failure(ending)
+    cause = HOST_LOST if ending.cause == "host_lost" else ANY
+    first = (ending.message or ending.cause).splitlines()[0]
+    return Verdict(JobStatus.FAILED, _with_leftovers(first, ending), ending.message, cause)
 
 
 def _failure(ending: Exit) -> Verdict:
     how = f"ended by {ending.signal}" if ending.signal else f"exit code {ending.code}"
     last = ending.message.strip().splitlines()[-1:] or ["no output"]
-    return Verdict(JobStatus.FAILED, f"{how}: {last[0]}", ending.message or how)
+    reason = f"{how}: {last[0]}"
+    if _ran_out_of_memory(ending):
+        what = "killed by the kernel" if ending.kernel_killed else "as its output says"
+        return Verdict(JobStatus.FAILED, f"out of memory ({what}): {last[0]}", ending.message or how, OUT_OF_MEMORY)
+    return Verdict(JobStatus.FAILED, _with_leftovers(reason, ending), ending.message or how)
 
 
-def _with_leftovers(verdict: Verdict, ending: Exit) -> Verdict:
+def _ran_out_of_memory(ending: Exit) -> bool:
+    killed = ending.kernel_killed and (ending.signal in _KILLED or ending.code in _KILLED)
+    return killed or any(text in ending.message for text in _OUT_OF_MEMORY_TEXTS)
+
+
+def _with_signal(reason: str, ending: Exit) -> str:
+    if ending.left or ending.needed is None:
+        return _with_leftovers(reason, ending)
+    return f"{reason} ({ending.needed} ended it, nothing of it is left)"
+
+
+def _with_leftovers(reason: str, ending: Exit) -> str:
     if not ending.left:
-        return verdict
+        return reason
     left = ", ".join(map(str, ending.left))
-    return Verdict(
-        verdict.status, f"{verdict.reason} (still running and unkillable: pid {left})".strip(), verdict.error
-    )
+    return f"{reason} (still there, and cannot be killed: pid {left})".strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from workbench.definition.expressions import as_text
 from workbench.definition.expressions import variables as expression_variables
 from workbench.store.files import OWNER_ONLY, TrialFolder, WorkspaceFolder
 from workbench.store.records import JobRecord
+from workbench.trial.devices import nvml_folder
 from workbench.trial.host import command_line
 from workbench.trial.report import FOLDER_VARIABLE, WAKE_VARIABLE
 from workbench.trial.spec import TrialSpec
@@ -19,17 +20,26 @@ from workbench.trial.spec import TrialSpec
 __all__ = ["specify", "start_host"]
 
 
-def specify(trial: JobRecord, job: JobRecord, workspace: WorkspaceFolder) -> TrialSpec:
+def specify(
+    trial: JobRecord,
+    job: JobRecord,
+    workspace: WorkspaceFolder,
+    leased: Mapping[str, str],
+    gpus: tuple[str, ...] = (),
+    devices: str | None = None,
+) -> TrialSpec:
     """Resolve everything a trial host must know.
 
     Args:
         trial: the row of the trial; the same as ``job`` for a plain job.
         job: the row that has the launch facts: the sweep's, or the job's own.
         workspace: where it runs.
+        leased: variables that tell the trial what was leased for it.
+        gpus: UUIDs of the GPUs among that.
+        devices: the file that stands in for the driver, if one does.
     """
     launch = job.launch
     folder = workspace.trial(trial.folder)
-    copies = {facts["path"]: f"inputs/{name}" for name, facts in launch["data"].items() if facts["mode"] == "download"}
     return TrialSpec(
         name=trial.name,
         folder=trial.folder,
@@ -43,9 +53,12 @@ def specify(trial: JobRecord, job: JobRecord, workspace: WorkspaceFolder) -> Tri
         parent_folder=job.folder if trial.parent else None,
         number=trial.number,
         snapshot=str(workspace.snapshots / launch["snapshot"]) if launch["snapshot"] else None,
-        variables=_variables(trial, job, workspace, folder),
+        variables=_variables(trial, job, workspace, folder) | dict(leased),
+        gpus=list(gpus),
+        devices=devices,
+        nvml=nvml_folder() if gpus else None,
         outputs=dict(launch["outputs"]),
-        copies=copies,
+        copies=_copies(launch["data"]),
         timeout=launch["timeout"],
         grace=launch["grace"],
         params=dict(trial.params),
@@ -54,24 +67,35 @@ def specify(trial: JobRecord, job: JobRecord, workspace: WorkspaceFolder) -> Tri
     )
 
 
-def start_host(spec: TrialSpec, folder: TrialFolder) -> int:
+def _copies(data: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    return {f"inputs/{name}": facts["path"] for name, facts in data.items() if facts["mode"] == "download"}
+
+
+def start_host(spec: TrialSpec, folder: TrialFolder, lease: Sequence[int] = ()) -> int:
     """Write ``spec`` into ``folder`` and start a host for it; return the host's pid.
+
+    Args:
+        spec: what the host shall run.
+        folder: where.
+        lease: descriptors that hold the trial's lease; the host has copies of them when this returns.
 
     Raises:
         OSError: the folder cannot be written, or no process started.
     """
     folder.root.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
     spec.write(folder)
-    command = command_line(folder)
+    command = command_line(folder, lease)
     log = str(folder.host_log)
     return os.posix_spawn(
         command[0],
         command,
-        {"LANG": "C.UTF-8"},
+        {"LANG": "C.UTF-8", FOLDER_VARIABLE: str(folder.root)},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
+            # Onto itself: that makes a descriptor inheritable there, and not here.
+            *((os.POSIX_SPAWN_DUP2, descriptor, descriptor) for descriptor in lease),
         ],
         setsid=True,
         # A request to stop must find a host that answers, even before its first line has run.

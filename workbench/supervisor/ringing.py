@@ -14,7 +14,7 @@ _NEWBORN = 60.0  # seconds in which a watcher may have made its FIFO and not ope
 
 def ring(watchers: Path) -> None:
     """Write a byte to every FIFO in the folder ``watchers``; clear away those of readers that were killed."""
-    for bell in watchers.iterdir():
+    for bell in watchers.iterdir() if watchers.is_dir() else ():
         if poke(bell):
             continue
         try:

@@ -9,23 +9,30 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+from workbench.definition.checks import DEFAULT_MAX_TOTAL_TRIALS
 from workbench.definition.objective import Objective
 from workbench.definition.status import JobStatus
 from workbench.definition.sweep import Sweep
 from workbench.errors import ValidationException
 from workbench.search.samplers import Observation, make_sampler
+from workbench.search.space import key
 from workbench.search.stopping import Judge, Stop
 from workbench.store.records import JobRecord
 
-__all__ = ["Ending", "SweepRun", "objective_of"]
-
-DEFAULT_TOTAL = 1000
-"""Azure's service default for ``max_total_trials``."""
+__all__ = ["Ending", "Proposal", "SweepRun", "objective_of"]
 
 ALIKE = 3
 """So many first trials that fail with the same error end a sweep: the rest would only fail again."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Parameters of the next trial, and where they come from."""
+
+    params: Mapping[str, Any]
+    origin: Literal["sampled", "enqueued"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,6 @@ class SweepRun:
     Args:
         record: the sweep's row.
         sweep: its definition.
-        concurrency: most trials at once.
         children: the rows of the trials it has so far, in order of their numbers.
         series: values of the primary metric of each trial, in the order they were logged.
     """
@@ -52,14 +58,16 @@ class SweepRun:
         self,
         record: JobRecord,
         sweep: Sweep,
-        concurrency: int,
         children: Iterable[JobRecord] = (),
         series: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
         self.name = record.name
-        self.started = record.started
-        self.concurrency = concurrency
-        self.total = sweep.limits.max_total_trials or DEFAULT_TOTAL
+        self._reopened = record.launch.get("reopened")
+        self.started: float | None = self._reopened or record.started
+        self.concurrency = int(record.launch["concurrency"])
+        self.total = sweep.limits.max_total_trials or DEFAULT_MAX_TOTAL_TRIALS
+        self.retries = dict(sweep.retries)
+        self.enqueued: list[dict[str, Any]] = [dict(params) for params in record.launch.get("enqueued", ())]
         self.timeout = sweep.limits.timeout
         objective = objective_of(sweep)
         self.metric = objective.primary_metric
@@ -71,11 +79,14 @@ class SweepRun:
             sweep.sampling_algorithm, sweep.search_space, self.goal, int(record.launch["seed"])
         )
         self._history: list[Observation] = []
+        # Narrowing starts the draws over, in a space of its own, so that what comes depends on the seed alone.
+        self._first_draw = int(record.launch.get("narrowed_at", 0))
+        self._drawn = 0
         self._names: dict[str, int] = {}
         self._statuses: dict[str, JobStatus] = {}
         self._scores: dict[str, float] = {}
         self._best: str | None = None
-        self._ended = 0
+        self._ended = self._completed = 0
         self._errors: list[str] = []
         self._exhausted = False
         # Judgements that were due before this process lived were made by the one before it.
@@ -91,16 +102,40 @@ class SweepRun:
         """The number of the next trial: dense from 0."""
         return len(self._history)
 
-    def propose(self) -> dict[str, Any] | None:
-        """Return the parameters of the next trial, or None when no trial should start now."""
-        if self.ending or self._exhausted or self.next_number >= self.total or len(self.running) >= self.concurrency:
-            return None
-        params = self._sampler.propose(self.next_number, self._history)
+    @property
+    def wants_trial(self) -> bool:
+        """Whether another trial may start now, as far as the sweep itself is concerned."""
+        return (
+            self.ending is None
+            and len(self.running) < self.concurrency
+            and (bool(self.enqueued) or (not self._exhausted and self._sampled_left))
+        )
+
+    @property
+    def _sampled_left(self) -> bool:
+        return self.next_number < self.total
+
+    def propose(self) -> Proposal | None:
+        """Return the next trial, or None when the search space holds no more."""
+        if self.enqueued:
+            return Proposal(self.enqueued[0], "enqueued")
+        params = self._draw()
         self._exhausted = params is None
+        return None if params is None else Proposal(params, "sampled")
+
+    def _draw(self) -> dict[str, Any] | None:
+        number = self._drawn - self._first_draw
+        if not self._first_draw:
+            return self._sampler.propose(number, self._history)
+        tried = {key(observation.params) for observation in self._history}
+        while (params := self._sampler.propose(number, self._history)) is not None and key(params) in tried:
+            number += 1  # a grid that was narrowed comes by combinations that it has been at before
         return params
 
     def add(self, trial: JobRecord) -> None:
         """Take note of a trial that was started."""
+        if trial.origin == "sampled":
+            self._drawn += 1
         self._names[trial.name] = self.next_number
         self._statuses[trial.name] = trial.status
         self._history.append(
@@ -128,7 +163,9 @@ class SweepRun:
         if status is JobStatus.FAILED:
             self._errors.append(error or "no error was recorded")
         self._ended += 1
-        if self._ended == len(self._errors) == ALIKE < self.total and len(set(map(_signature, self._errors))) == 1:
+        self._completed += status is JobStatus.COMPLETED
+        alike = self._ended == len(self._errors) == ALIKE < self.total and len(set(map(_signature, self._errors))) == 1
+        if alike and not self._reopened:
             self.ending = self.ending or Ending(
                 JobStatus.FAILED, f"the first {ALIKE} trials all failed with the same error", self._errors[0]
             )
@@ -144,13 +181,18 @@ class SweepRun:
         """
         return None if self._best is None else (self._best, self._scores[self._best])
 
+    @property
+    def completed(self) -> int:
+        """How many trials have completed."""
+        return self._completed
+
     def outcome(self) -> Ending | None:
         """Return how the sweep has ended, or None while a trial runs or another one could start."""
         if self.running:
             return None
         if self.ending:
             return self.ending
-        if self.next_number < self.total and not self._exhausted:
+        if self.enqueued or (self._sampled_left and not self._exhausted):
             return None
         if self.next_number and len(self._errors) == self.next_number:
             return Ending(JobStatus.FAILED, f"all {self.next_number} trials failed", self._errors[0])

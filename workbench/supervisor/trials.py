@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
+from pathlib import Path
 
 from workbench.store.files import TrialFolder, read_json
 from workbench.trial.processes import Identity, end_tree, is_alive, marked_processes
@@ -22,15 +24,24 @@ class TrialHandle:
         folder: its trial folder.
         pid: of the host, when this process has just started it.
         metrics_read: bytes of ``metrics.jsonl`` that are in the store.
+        gpus: UUIDs of the GPUs it has leased.
     """
 
-    def __init__(self, name: str, folder: TrialFolder, pid: int | None, metrics_read: int = 0) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: TrialFolder,
+        pid: int | None,
+        metrics_read: int = 0,
+        gpus: tuple[str, ...] = (),
+    ) -> None:
         self.name = name
         self.folder = folder
         self.metrics_read = metrics_read
-        self.host = Identity.of(pid) if pid else Identity.from_record((read_json(folder.host) or {}).get("host"))
+        self.gpus = gpus
+        self.host = Identity.of(pid) if pid else self._claimed_by()
         self.watch = self._open_watch()
-        self._started: float | None = None
+        self._child: dict[str, float] | None = None
 
     def close(self) -> None:
         """Stop watching the host, and collect it if it was a child of this process."""
@@ -38,18 +49,15 @@ class TrialHandle:
             os.close(self.watch)
             self.watch = None
         if self.host is not None:
-            try:
+            with suppress(ChildProcessError):  # adopted: somebody else's child
                 os.waitpid(self.host.pid, os.WNOHANG)
-            except ChildProcessError:
-                return  # adopted: somebody else's child
 
     @property
     def started(self) -> float | None:
         """When the user's command started, in seconds since the epoch; None while it has not."""
-        if self._started is None:
-            record = read_json(self.folder.host)
-            self._started = record["child"]["time"] if record and "child" in record else None
-        return self._started
+        if self._child is None:
+            self._child = (self._read_host() or {}).get("child")
+        return self._child["time"] if self._child else None
 
     @property
     def host_is_alive(self) -> bool:
@@ -59,14 +67,10 @@ class TrialHandle:
     def exit(self) -> Exit | None:
         """Return how the trial ended, or None while its host runs.
 
-        A host that is gone without a word lost its life; whatever it leaves behind is ended here.
+        Only when the host is gone is its lease free. One that is gone without a word lost its life; whatever it leaves
+        behind is ended here.
         """
-        if ending := Exit.read(self.folder):
-            return ending
-        if self.host_is_alive:
-            return None
-        # It may have written its last word between the two looks.
-        return Exit.read(self.folder) or self._bury()
+        return None if self.host_is_alive else self._last_word() or self._bury()
 
     def new_points(self) -> list[Line]:
         """Return the metric points written since the last call."""
@@ -76,10 +80,47 @@ class TrialHandle:
     def stop(self) -> None:
         """Ask the host to end the trial; its ``exit.json`` will tell."""
         if self.host is not None and is_alive(self.host):
-            os.kill(self.host.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(self.host.pid, signal.SIGTERM)
+
+    def owns(self, pid: int) -> bool:
+        """Return whether the process ``pid`` was started by this trial."""
+        marked = f"{FOLDER_VARIABLE}={self.folder.root}".encode()
+        try:
+            return marked in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        except OSError:
+            return False  # it has ended, or belongs to somebody else
+
+    def _claimed_by(self) -> Identity | None:
+        record = self._read_host()
+        return None if record is None else Identity.from_record(record.get("host"))
+
+    def _read_host(self) -> dict[str, dict[str, float]] | None:
+        try:
+            record: dict[str, dict[str, float]] | None = read_json(self.folder.host)
+        except ValueError:
+            return None  # somebody else wrote there; the pid that we know of is still right
+        return record
+
+    def _last_word(self) -> Exit | None:
+        try:
+            return Exit.read(self.folder)
+        except (ValueError, TypeError) as error:
+            return Exit(
+                cause="host_error",
+                code=None,
+                ended=time.time(),
+                started=self.started,
+                message=f"{self.folder.exit} cannot be read: {error}",
+            )
+
+    def end_what_is_left(self) -> tuple[str | None, list[int]]:
+        """End every process of the trial, its host included; return the signal it took, and what would not go."""
+        return end_tree(lambda: marked_processes(FOLDER_VARIABLE, str(self.folder.root)), grace=0)
 
     def _bury(self) -> Exit:
-        needed, left = end_tree(lambda: marked_processes(FOLDER_VARIABLE, str(self.folder.root)), grace=0)
+        needed, left = self.end_what_is_left()
+        there = self.folder.root.is_dir()
         ending = Exit(
             cause="host_lost",
             code=None,
@@ -87,10 +128,13 @@ class TrialHandle:
             ended=time.time(),
             needed=needed,
             left=left,
-            message="the process that ran the trial was killed or the machine restarted"
-            + (f"; {needed} ended what it had left behind" if needed else ""),
+            message="the process that ran the trial was killed, or the machine restarted"
+            if there
+            else f"its folder {self.folder.root} was deleted while it ran",
         )
-        ending.write(self.folder)
+        if there:
+            with suppress(OSError):  # the store keeps it too; this is for people, and for a supervisor after this one
+                ending.write(self.folder)
         return ending
 
     def _open_watch(self) -> int | None:

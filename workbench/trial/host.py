@@ -7,13 +7,16 @@ every trial.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from workbench.store.files import OWNER_ONLY, TrialFolder, read_json, write_json
+from workbench.trial.leases import keep_private
 from workbench.trial.processes import Identity, adopt_orphans, descendants, end_tree
 from workbench.trial.report import poke
 from workbench.trial.spec import Exit, TrialSpec
@@ -24,36 +27,67 @@ __all__ = ["command_line", "main", "prepare"]
 _WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
 _TAIL_BYTES = 4000
 _TAIL_LINES = 20
+_PATIENCE, _RETRY = 3600.0, 1.0  # seconds to wait for room on a full disk, and between two tries
+_GPU_PATIENCE = 10.0  # seconds in which a driver has let go of a process that has ended
 _NEVER = 86400.0  # seconds; sigtimedwait wants a number
 
 # Without -S the host would import whatever the .pth files of the environment name; without -I, what the user's
 # variables name. The package is found from where it lies.
-_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from workbench.trial.host import main; main(sys.argv[2])"
+_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from workbench.trial.host import main; main(*sys.argv[2:])"
 
 
-def command_line(folder: TrialFolder) -> list[str]:
-    """Return the command that starts a host for the trial in ``folder``."""
+def command_line(folder: TrialFolder, lease: Iterable[int] = ()) -> list[str]:
+    """Return the command that starts a host for the trial in ``folder``; it inherits the descriptors of ``lease``."""
     package = Path(__file__).resolve().parents[2]
-    return [sys.executable, "-I", "-S", "-c", _BOOT, str(package), str(folder.root)]
+    return [sys.executable, "-I", "-S", "-c", _BOOT, str(package), str(folder.root), *map(str, lease)]
 
 
-def main(root: str) -> None:
-    """Run the trial in the folder ``root`` to its end, whatever that is."""
+def main(root: str, *lease: str) -> None:
+    """Run the trial in the folder ``root`` to its end, whatever that is, and hold the descriptors of its lease."""
+    keep_private(int(descriptor) for descriptor in lease)
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     adopt_orphans()
     folder = TrialFolder(Path(root))
-    me = Identity.of(os.getpid())
-    write_json(folder.host, {"host": me.to_record() if me else None})
+    if not _claim(folder):
+        return
     spec = TrialSpec.read(folder)
     try:
         ending = _run(spec, folder)
-    except OSError as error:
+    except Exception as error:  # noqa: BLE001 - whatever it was, the trial's record must tell of it
         needed, left = end_tree(_mine, spec.grace, pause=_until_a_child_ends)
         ending = Exit(
             cause="host_error", code=None, ended=time.time(), needed=needed, left=left, message=_explain(error)
         )
-    ending.write(folder)
+    _write_last_word(ending, folder)
     poke(spec.wake)
+
+
+def _write_last_word(ending: Exit, folder: TrialFolder) -> None:
+    """Write ``exit.json``; on a full disk wait until there is room, for the result must not be lost."""
+    give_up = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            ending.write(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) or time.monotonic() > give_up:
+                raise
+            time.sleep(_RETRY)  # nothing tells when a disk has room again
+        else:
+            return
+
+
+def _claim(folder: TrialFolder) -> bool:
+    """Write down who runs this trial, unless another host has: a supervisor that was killed may have started one."""
+    me = Identity.of(os.getpid())
+    aside = folder.root / f".claim.{os.getpid()}"
+    write_json(aside, {"host": me.to_record() if me else None})
+    try:
+        os.link(aside, folder.host)
+    except FileExistsError:
+        return False
+    finally:
+        aside.unlink()
+    return True
 
 
 def _run(spec: TrialSpec, folder: TrialFolder) -> Exit:
@@ -61,25 +95,30 @@ def _run(spec: TrialSpec, folder: TrialFolder) -> Exit:
     os.chdir(folder.work)
     if signal.sigpending() & {signal.SIGTERM, signal.SIGINT}:
         return Exit(cause="terminated", code=None, ended=time.time())
+    gone = _gpu_check(spec)
+    killings = _kernel_killings()
     started = time.time()
     child = _start(spec, folder)
     write_json(folder.host, {**(read_json(folder.host) or {}), "child": {"pid": child, "time": started}})
     poke(spec.wake)
     cause, status = _wait(child, None if spec.timeout is None else time.monotonic() + spec.timeout)
     needed, left = _end_rest(spec.grace)
+    left += gone()
     if status is None:
         status = _collected.get(child)
+    code = None if status is None or os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status)
+    ended = time.time()
     if spec.snapshot:
         remove_unchanged(spec.snapshot, str(folder.work))
-    code = None if status is None or os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status)
     return Exit(
         cause=cause,
         code=code,
-        signal=signal.Signals(os.WTERMSIG(status)).name if status is not None and os.WIFSIGNALED(status) else None,
+        signal=_signal_name(status),
         started=started,
-        ended=time.time(),
+        ended=ended,
         needed=needed,
         left=left,
+        kernel_killed=cause == "exited" and code != 0 and _kernel_killings() > killings,
         message="" if code == 0 else _tail(folder.log),
     )
 
@@ -101,9 +140,9 @@ def prepare(spec: TrialSpec, folder: TrialFolder) -> None:
             link.rename(kept)
         link.symlink_to(kept, target_is_directory=True)
     for name, is_folder in spec.outputs.items():
-        path = folder.named_outputs / name
+        path = Path(spec.variables[f"AZURE_ML_OUTPUT_{name}"])
         (path if is_folder else path.parent).mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
-    for source, copy in spec.copies.items():
+    for copy, source in spec.copies.items():
         _copy_input(Path(source), folder.root / copy)
 
 
@@ -162,10 +201,6 @@ def _collect() -> None:
 
 
 def _end_rest(grace: float) -> tuple[str | None, list[int]]:
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return None, []  # no child at all, and orphans would be ours: the tree is gone
     return end_tree(_mine, grace, pause=_until_a_child_ends)
 
 
@@ -174,8 +209,48 @@ def _until_a_child_ends(seconds: float) -> None:
 
 
 def _mine() -> list[int]:
-    _collect()
-    return descendants(os.getpid())
+    """Return all that is left of the trial.
+
+    Reading ``/proc`` takes a moment in which a process can fork and end, so that neither it nor its child is seen. But
+    orphans become children of this process, and it knows for sure whether it has any.
+    """
+    while True:
+        _collect()
+        found = descendants(os.getpid())
+        if found or not _has_children():
+            return found
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _gpu_check(spec: TrialSpec) -> Callable[[], list[int]]:
+    """Return what waits, after the trial, until the driver shows nothing of it; that returns what it still shows."""
+    if not spec.gpus:
+        return list
+    from workbench.trial.devices import devices_from  # noqa: PLC0415 - only trials with a GPU pay for it
+    from workbench.trial.gpu_release import ended_since, holders, wait_until_free  # noqa: PLC0415
+
+    devices = devices_from(spec.devices, spec.nvml)
+    ours = ended_since(holders(spec.gpus, devices))
+    return lambda: wait_until_free(spec.gpus, ours, devices, _GPU_PATIENCE, _until_a_child_ends)
+
+
+def _kernel_killings() -> int:
+    """Return how many processes the kernel has killed for want of memory since the machine started."""
+    try:
+        with open("/proc/vmstat", "rb") as file:  # noqa: PTH123
+            for line in file:
+                if line.startswith(b"oom_kill "):
+                    return int(line.split()[1])
+    except OSError:
+        return 0
+    return 0
 
 
 def _tail(log: Path) -> str:
@@ -188,6 +263,18 @@ def _tail(log: Path) -> str:
     return "\n".join(lines[-_TAIL_LINES:])
 
 
-def _explain(error: OSError) -> str:
+def _explain(error: Exception) -> str:
+    if not isinstance(error, OSError):
+        return f"the trial could not be run: {type(error).__name__}: {error}"
     where = f" ({error.filename})" if error.filename else ""
     return f"the trial could not be run: {error.strerror or error}{where}"
+
+
+def _signal_name(status: int | None) -> str | None:
+    if status is None or not os.WIFSIGNALED(status):
+        return None
+    number = os.WTERMSIG(status)
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"  # one of the real-time signals, which have no names

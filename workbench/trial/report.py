@@ -16,6 +16,8 @@ __all__ = ["FOLDER_VARIABLE", "WAKE_VARIABLE", "Line", "log", "poke", "read_poin
 FOLDER_VARIABLE = "WORKBENCH_TRIAL_FOLDER"
 WAKE_VARIABLE = "WORKBENCH_WAKE"
 
+_INT64 = 1 << 63
+
 Line = tuple[str, float, int, int]
 """Key, value, step, time in milliseconds since the epoch."""
 
@@ -102,6 +104,8 @@ def poke(wake: str | os.PathLike[str]) -> bool:
 def _parse(line: bytes) -> Line | None:
     try:
         point = json.loads(line)
-        return str(point["k"]), float(point["v"]), int(point.get("s", 0)), int(point["t"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+        key, value, step, at = str(point["k"]), float(point["v"]), int(point.get("s", 0)), int(point["t"])
+        key.encode()  # a lone surrogate is no text that anything further on could keep
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
+    return (key, value, step, at) if max(abs(step), abs(at)) < _INT64 else None

@@ -24,11 +24,14 @@ class TrialSpec:
         snapshot: folder that holds the code, copied to the working directory; None for an empty one.
         surroundings: file with the environment variables of whoever submitted the job.
         variables: environment variables on top of those.
-        outputs: named outputs, name → folder or file relative to the trial folder; False when a file.
-        copies: data inputs to copy into the trial folder, source → destination relative to the trial folder.
+        outputs: named outputs, name → whether it is a folder; the variable ``AZURE_ML_OUTPUT_<name>`` says where.
+        copies: data inputs to copy, destination relative to the trial folder → source.
         timeout: seconds the command may take; None for ever.
         grace: seconds between SIGTERM and SIGKILL.
         wake: the supervisor's FIFO.
+        gpus: UUIDs of the GPUs that are leased for it.
+        devices: file that stands in for the driver of the GPUs, if one does.
+        nvml: folder of the module that asks the driver.
         params, inputs, tags, experiment_name, display_name, created: facts for tracking.
     """
 
@@ -49,6 +52,9 @@ class TrialSpec:
     copies: dict[str, str] = field(default_factory=dict)
     timeout: float | None = None
     grace: float = 10.0
+    gpus: list[str] = field(default_factory=list)
+    devices: str | None = None
+    nvml: str | None = None
     params: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
@@ -71,12 +77,14 @@ class Exit:
     """How a trial ended; written as ``exit.json``, the host's last act.
 
     Args:
-        cause: ``exited`` by itself, ``terminated`` on request, ``timeout``, or ``host_error``.
+        cause: ``exited`` by itself, ``terminated`` on request, ``timeout``, ``host_error``, or ``host_lost`` when
+            the supervisor wrote this for a host that no longer could.
         code: exit code of the command; None when a signal ended it or it never started.
         signal: the signal that ended the command.
         started, ended: seconds since the epoch; ``started`` is None when the command never did.
         needed: the hardest signal it took to be rid of the whole tree, None when nothing was left.
         left: pids that would not go.
+        kernel_killed: whether the kernel killed processes for want of memory while this one failed.
         message: the last lines of the log of a command that failed, or what went wrong in the host.
     """
 
@@ -87,6 +95,7 @@ class Exit:
     started: float | None = None
     needed: str | None = None
     left: list[int] = field(default_factory=list)
+    kernel_killed: bool = False
     message: str = ""
 
     def write(self, folder: TrialFolder) -> None:

@@ -1,0 +1,78 @@
+"""Commands on models: register, models, ui."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli.shared import Json, client_of, print_json, print_table
+
+__all__ = ["models", "register", "ui"]
+
+
+def register(
+    context: typer.Context,
+    job: Annotated[str, typer.Argument(help="A job or trial; a sweep means its best trial.", metavar="NAME")],
+    name: Annotated[str, typer.Option("--name", help="Name of the registered model.")],
+    path: Annotated[
+        str | None, typer.Option("--path", help="Path among the job's artifacts; its only model by default.")
+    ] = None,
+    alias: Annotated[str | None, typer.Option("--alias", help="Alias for the new version, such as champion.")] = None,
+    description: Annotated[str | None, typer.Option("--description")] = None,
+    as_json: Json = False,
+) -> None:
+    """Register the model that a job has made."""
+    with client_of(context) as client:
+        from workbench.client.reports import model_report, model_to_register  # noqa: PLC0415
+
+        model = model_to_register(client, job, name=name, path=path, description=description)
+        report = model_report(client.models.create_or_update(model, alias=alias))
+        if as_json:
+            print_json(report)
+        else:
+            typer.echo(f"registered {report['name']} version {report['version']}; load it with\n")
+            typer.echo(f'    mlflow.set_tracking_uri("{client.workspaces.get().mlflow_tracking_uri}")')
+            typer.echo(f'    mlflow.pyfunc.load_model("models:/{report["name"]}/{report["version"]}")')
+
+
+def models(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="All versions of this model.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List registered models, or the versions of one."""
+    with client_of(context) as client:
+        from workbench.client.reports import model_report  # noqa: PLC0415
+
+        rows = [model_report(model) for model in client.models.list(name)]
+        if as_json:
+            print_json(rows)
+        else:
+            keep = ("name", "version", "type", "job", "description")
+            print_table([{key: row[key] for key in keep} for row in rows], "No models yet. See: workbench register -h")
+
+
+def ui(
+    context: typer.Context,
+    port: Annotated[int, typer.Option(help="Port on this machine only.")] = 5000,
+) -> None:
+    """Open MLflow's own user interface on this workspace; Ctrl-C ends it."""
+    with client_of(context) as client:
+        address = client.workspaces.get().mlflow_tracking_uri
+    scripts = Path(sys.executable).parent
+    typer.echo(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
+    command = [
+        str(scripts / "mlflow"),
+        "ui",
+        "--backend-store-uri",
+        address,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    os.execv(command[0], command)  # noqa: S606 - it shall have the terminal and its Ctrl-C

@@ -1,0 +1,112 @@
+"""``ml_client.queue``: what runs, what waits, why, and in which order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workbench.client.asking import ask
+from workbench.client.context import Context
+from workbench.definition.status import JobStatus
+from workbench.errors import ValidationException
+from workbench.store.records import JobRecord
+
+__all__ = ["QueueEntry", "QueueOperations"]
+
+_PRIORITIES = {"low": -10, "medium": 0, "high": 10}
+
+
+@dataclass(frozen=True)
+class QueueEntry:
+    """One unfinished job.
+
+    Args:
+        place: from 1, in the order in which room is given away.
+        running: trials of it that run (1 or 0 for a plain job).
+        reason: why it waits, if it does.
+    """
+
+    place: int
+    name: str
+    type: str
+    status: JobStatus
+    priority: int
+    held: bool
+    running: int
+    reason: str | None
+
+
+class QueueOperations:
+    """The queue of a workspace: first come, first served, within a priority.
+
+    Args:
+        context: the workspace.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def list(self) -> list[QueueEntry]:
+        """Return all unfinished jobs in the order in which room is given away."""
+        unfinished = self._context.store.unfinished()
+        running: dict[str, int] = {}
+        for record in unfinished:
+            if record.type != "sweep" and record.status not in (JobStatus.NOT_STARTED, JobStatus.QUEUED):
+                job = record.parent or record.name
+                running[job] = running.get(job, 0) + 1
+        jobs = sorted((record for record in unfinished if record.parent is None), key=_order)
+        return [
+            QueueEntry(
+                place=place,
+                name=job.name,
+                type=job.type,
+                status=job.status,
+                priority=job.priority,
+                held=job.held,
+                running=running.get(job.name, 0),
+                reason=job.reason,
+            )
+            for place, job in enumerate(jobs, 1)
+        ]
+
+    def hold(self, name: str) -> None:
+        """Start nothing of a job until it is released; what runs goes on."""
+        ask(self._context, name, "hold")
+
+    def release(self, name: str) -> None:
+        """Let a held job start again."""
+        ask(self._context, name, "release")
+
+    def set_priority(self, name: str, priority: str) -> None:
+        """Give a job another priority.
+
+        Args:
+            name: the job.
+            priority: low, medium or high.
+
+        Raises:
+            ValidationException: another word.
+        """
+        if priority not in _PRIORITIES:
+            raise ValidationException(f"{priority!r} is no priority", "priority", "Write low, medium or high")
+        ask(self._context, name, "move", {"priority": _PRIORITIES[priority], "shown": f"priority {priority}"})
+
+    def move(self, name: str, *, before: str) -> None:
+        """Put a job right before another one, with that one's priority.
+
+        Raises:
+            ValidationException: one of them is not in the queue.
+        """
+        order = [job for job in sorted(self._context.store.unfinished(), key=_order) if job.parent is None]
+        places = {job.name: place for place, job in enumerate(order)}
+        for one in (name, before):
+            if one not in places:
+                raise ValidationException(f"{one!r} is not in the queue", "queue.move", "See: workbench queue")
+        target = order[places[before]]
+        ahead = [job for job in order[: places[before]] if job.name != name and job.priority == target.priority]
+        position = (ahead[-1].position + target.position) / 2 if ahead else target.position - 1.0
+        payload = {"priority": target.priority, "position": position, "shown": f"before {before}"}
+        ask(self._context, name, "move", payload)
+
+
+def _order(job: JobRecord) -> tuple[int, float, str]:
+    return (-job.priority, job.position, job.name)

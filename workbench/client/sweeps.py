@@ -1,0 +1,93 @@
+"""``ml_client.sweeps``: changing a sweep while it runs, and going on with one that has ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workbench.client.asking import ask
+from workbench.client.context import Context
+from workbench.definition.distributions import Distribution
+from workbench.definition.limits import SweepJobLimits
+from workbench.errors import ValidationException
+
+__all__ = ["SweepOperations"]
+
+
+class SweepOperations:
+    """Edits of sweeps; each is done when the call returns, and stays in the sweep's history.
+
+    All of them raise ``NotFoundError`` for an unknown name and ``JobException`` when the sweep's state forbids it.
+
+    Args:
+        context: the workspace.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def set_limits(
+        self, name: str, *, max_total_trials: int | None = None, max_concurrent_trials: int | None = None
+    ) -> None:
+        """Raise or lower limits; trials that run are not touched.
+
+        Args:
+            name: the sweep.
+            max_total_trials: how many trials there are at most; no more start once there are as many.
+            max_concurrent_trials: how many run at once.
+
+        Raises:
+            ValidationException: a limit is not a positive number, or none is given.
+        """
+        given = {"max_total_trials": max_total_trials, "max_concurrent_trials": max_concurrent_trials}
+        changes = {key: value for key, value in given.items() if value is not None}
+        if not changes:
+            raise ValidationException(
+                "no limit is given", "set_limits", "Give max_total_trials or max_concurrent_trials"
+            )
+        SweepJobLimits(**changes)
+        ask(self._context, name, "limits", changes)
+
+    def pause(self, name: str) -> None:
+        """Start no more trials; those that run go on."""
+        ask(self._context, name, "hold")
+
+    def resume(self, name: str) -> None:
+        """Start trials again."""
+        ask(self._context, name, "release")
+
+    def narrow(self, name: str, **search_space: Distribution) -> None:
+        """Replace the distributions of some parameters for the trials yet to come.
+
+        Args:
+            name: the sweep.
+            search_space: parameters with their new distributions.
+
+        Raises:
+            ValidationException: nothing is given, or something that is no distribution.
+        """
+        if not search_space:
+            raise ValidationException("no parameter is given", "narrow", "Write narrow(name, lr=Uniform(0.1, 0.2))")
+        for parameter, distribution in search_space.items():
+            if not isinstance(distribution, Distribution):
+                raise ValidationException(
+                    f"{distribution!r} is no distribution", parameter, "Write Uniform(…), Choice([…]) …"
+                )
+        fields = {parameter: distribution.to_dict() for parameter, distribution in search_space.items()}
+        ask(self._context, name, "narrow", {"search_space": fields})
+
+    def enqueue(self, name: str, **params: Any) -> None:
+        """Add a trial with parameters of your own; it is the next to start, beyond ``max_total_trials`` if need be."""
+        ask(self._context, name, "enqueue", {"params": params})
+
+    def retry_failed(self, name: str) -> None:
+        """Run all failed trials again under their names; a sweep that has ended goes on."""
+        ask(self._context, name, "retry_failed")
+
+    def extend(self, name: str, trials: int) -> None:
+        """Add ``trials`` to the total; a sweep that has ended goes on where it stopped.
+
+        Raises:
+            ValidationException: the number is not positive.
+        """
+        SweepJobLimits(max_total_trials=trials)
+        ask(self._context, name, "extend", {"trials": trials})

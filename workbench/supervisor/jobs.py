@@ -1,0 +1,431 @@
+"""The life of jobs, sweeps and trials between the store and the hosts: begin, follow, judge, stop, end, try again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from workbench.definition.records import job_from_record
+from workbench.definition.retries import ANY
+from workbench.definition.status import JobStatus
+from workbench.definition.sweep import Sweep
+from workbench.errors import StoreError, WorkbenchError
+from workbench.store.database import Writer
+from workbench.store.records import FINAL_STATUS, JobRecord, Point
+from workbench.supervisor.board import Board, write_columns
+from workbench.supervisor.endings import Verdict, verdict_of
+from workbench.supervisor.finalizing import Finalizing
+from workbench.supervisor.launch import specify, start_host
+from workbench.supervisor.placement import Placement, Placer
+from workbench.supervisor.sweeps import Ending, SweepRun, objective_of
+from workbench.supervisor.trials import TrialHandle
+from workbench.trial.spec import Exit
+
+__all__ = ["Jobs", "sweep_of"]
+
+_IMMEDIATE = 2.0  # seconds in which a failure counts as the machine's rather than the training's
+
+_log = logging.getLogger(__name__)
+
+
+class Jobs:
+    """All unfinished jobs of a workspace.
+
+    Args:
+        board: where they are written down.
+        finalizing: what holds the ones that have ended until MLflow knows.
+        placer: what is told how trials on a GPU ended.
+        watch: called with each new handle, to wake up when its host ends; returns how to stop that.
+        devices: the file that stands in for the driver of the GPUs, if one does.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        finalizing: Finalizing,
+        placer: Placer,
+        watch: Callable[[TrialHandle], Callable[[], None]],
+        devices: str | None = None,
+    ) -> None:
+        self._devices = devices
+        self._board = board
+        self._finalizing = finalizing
+        self._placer = placer
+        self._watch = watch
+        self._unwatch: dict[str, Callable[[], None]] = {}
+        self.sweeps: dict[str, SweepRun] = {}
+        self.alive: dict[str, TrialHandle] = {}
+        self.waiting: set[str] = set()
+        """Jobs and trials that have a row and no host: the queue starts them."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is left to do."""
+        return bool(self.sweeps or self.alive or self.waiting or self._finalizing)
+
+    # Beginning
+
+    def take_new(self) -> None:
+        """Take up jobs that were submitted since the last look."""
+        for record in self._board.store.unfinished():
+            if record.status is JobStatus.NOT_STARTED and record.name not in self._board:
+                self._board.take(record)
+                with self._answering_for(record.name):
+                    self._begin(record)
+
+    def take_up(self) -> None:
+        """Take up what an earlier supervisor left: running trials, sweeps in the middle, jobs about to finish."""
+        records = [one for one in self._board.store.unfinished() if one.status is not JobStatus.NOT_STARTED]
+        for record in records:
+            self._board.take(record)
+        for record in records:
+            if record.name in self._board:
+                with self._answering_for(record.parent or record.name):
+                    self._continue(record)
+
+    def resume_sweep(self, record: JobRecord) -> SweepRun:
+        """Rebuild the state of a sweep from the store."""
+        store = self._board.store
+        sweep = sweep_of(record)
+        series = store.series(record.name, objective_of(sweep).primary_metric)
+        run = SweepRun(record, sweep, store.children(record.name), series)
+        if record.status is JobStatus.CANCEL_REQUESTED and run.ending is None:
+            final = JobStatus(record.properties.get(FINAL_STATUS, JobStatus.CANCELED))
+            run.ending = Ending(final, record.reason or "canceled", record.error)
+        self.sweeps[record.name] = run
+        return run
+
+    def _begin(self, record: JobRecord) -> None:
+        if record.type == "sweep":
+            self._board.move(record.name, JobStatus.RUNNING, "the sweep has started", started=time.time())
+            record = self._board[record.name]
+            self.sweeps[record.name] = SweepRun(record, sweep_of(record))
+        else:
+            self._board.move(record.name, JobStatus.QUEUED, "queued")
+            self.waiting.add(record.name)
+
+    def _continue(self, record: JobRecord) -> None:
+        if record.status is JobStatus.FINALIZING:
+            final = JobStatus(record.properties.get(FINAL_STATUS, JobStatus.FAILED))
+            self._finalizing.resume(record.name, final)
+        elif record.type == "sweep":
+            self.resume_sweep(record)
+        else:
+            self._adopt(record)
+
+    def _adopt(self, record: JobRecord) -> None:
+        handle = TrialHandle(record.name, self._board.folder_of(record), None, record.metrics_read, _gpus(record))
+        if handle.host is None and record.status in _NOT_BEGUN:
+            # No host ever claimed the folder, and only one can: starting it again runs nothing twice. One that has
+            # lost its folder before it could is ended.
+            handle.end_what_is_left()
+            self.waiting.add(record.name)
+        elif handle.host is None and record.started is None and record.status is JobStatus.CANCEL_REQUESTED:
+            handle.end_what_is_left()
+            self._end(record.name, Verdict(JobStatus.CANCELED, record.reason or "canceled"), None)
+        else:
+            self._keep(handle)
+            if record.status is JobStatus.CANCEL_REQUESTED:
+                handle.stop()
+            _log.info("adopted %s", record.name)
+
+    # Starting
+
+    def new_trial(self, run: SweepRun) -> str | None:
+        """Write down the next trial of a sweep and return its name; None when its search space is exhausted."""
+        proposal = run.propose()
+        if proposal is None:
+            return None
+        parent = self._board[run.name]
+        number = run.next_number
+        trial = JobRecord(
+            name=f"{run.name}_{number}",
+            type="trial",
+            parent=run.name,
+            number=number,
+            status=JobStatus.QUEUED,
+            display_name=f"{parent.display_name}_{number}",
+            experiment_name=parent.experiment_name,
+            folder=f"{parent.folder}/{number:04d}",
+            params=proposal.params,
+            tags=parent.tags,
+            origin=proposal.origin,
+            created=time.time(),
+        )
+        self._board.add(trial)
+        run.add(trial)
+        self.waiting.add(trial.name)
+        if proposal.origin == "enqueued":
+            run.enqueued.pop(0)
+            self._board.change(run.name, launch={**parent.launch, "enqueued": list(run.enqueued)})
+        return trial.name
+
+    def start(self, name: str, placement: Placement) -> None:
+        """Start a host for a waiting job or trial on what was leased for it."""
+        self.waiting.discard(name)
+        record = self._board[name]
+        job = self._board.job_of(record)
+        gpus = tuple(gpu.uuid for gpu in placement.gpus)
+        properties = {**record.properties, **({"workbench.gpus": ",".join(gpus)} if gpus else {})}
+        self._board.move(name, JobStatus.PREPARING, reason=None, properties=properties)
+        folder = self._board.folder_of(record)
+        spec = specify(self._board[name], job, self._board.workspace, placement.variables, gpus, self._devices)
+        try:
+            pid = start_host(spec, folder, placement.lease.fds)
+        except OSError as error:
+            message = f"it could not be started: {error.strerror} ({error.filename})"
+            self._end(name, Verdict(JobStatus.FAILED, message, message), None)
+            return
+        finally:
+            placement.lease.release()  # the host has its own copy of the descriptors by now
+        self._keep(TrialHandle(name, folder, pid, record.metrics_read, gpus))
+
+    def _keep(self, handle: TrialHandle) -> None:
+        self.alive[handle.name] = handle
+        self._unwatch[handle.name] = self._watch(handle)
+
+    # Following
+
+    def follow(self) -> None:
+        """Look at every living trial: new metric points, its start, its end."""
+        for name, handle in list(self.alive.items()):
+            if name in self.alive:
+                with self._answering_for(name):
+                    self._look_at(handle)
+
+    def advance(self) -> None:
+        """Cancel sweeps that are out of time, and end those that have nothing left to do."""
+        for run in list(self.sweeps.values()):
+            with self._answering_for(run.name):
+                self._advance(run)
+
+    def _look_at(self, trial: TrialHandle) -> None:
+        ending = trial.exit()  # before the metrics: what it logged last is then in the file
+        record = self._board[trial.name]
+        lines = trial.new_points()
+        if lines or (record.status is JobStatus.PREPARING and trial.started):
+            self._note(trial, [Point(trial.name, *line) for line in lines])
+        if ending:
+            self._end(trial.name, verdict_of(ending, self._board[trial.name]), ending)
+
+    def _note(self, trial: TrialHandle, points: list[Point]) -> None:
+        record = self._board[trial.name]
+        run = self.sweeps.get(record.parent or "")
+        stop = None
+        changes: dict[str, Any] = {"metrics_read": trial.metrics_read}
+        if record.status is JobStatus.PREPARING and trial.started:
+            changes |= {"status": JobStatus.RUNNING, "started": trial.started}
+        with self._board.writing(trial.name, changes) as writer:
+            writer.add_points(points)
+            if run and (values := [point.value for point in points if point.key == run.metric]):
+                before = run.best()
+                stop = run.report(trial.name, values)
+                changes["score"] = run.score(trial.name)
+                self._note_best(writer, run, before)
+            if stop and record.status is not JobStatus.CANCEL_REQUESTED:
+                # With the points that decided it: no crash can fall between what was seen and what follows from it.
+                reason = f"stopped early: {stop.reason}"
+                changes |= {"status": JobStatus.CANCEL_REQUESTED, "reason": reason}
+                writer.add_event(trial.name, "status", reason)
+        if stop:
+            trial.stop()
+
+    def _note_best(self, writer: Writer, run: SweepRun, before: tuple[str, float] | None) -> None:
+        best = run.best()
+        if best == before:
+            return
+        parent = self._board[run.name]
+        properties = {key: value for key, value in parent.properties.items() if key not in _BEST_PROPERTIES}
+        if best is not None:
+            properties |= {
+                "best_child_run_id": best[0],
+                "score": str(best[1]),
+                "best_metric_status": "Succeeded",
+                "best_data_container_id": f"dcid.{best[0]}",
+            }
+            writer.add_event(run.name, "best", f"{best[0]} leads with {run.metric} = {best[1]:.6g}")
+        score = best[1] if best else None
+        changes: dict[str, Any] = {"properties": properties, "score": score}
+        write_columns(writer, run.name, changes, parent)
+        self._board.take(replace(parent, **changes))
+
+    def _advance(self, run: SweepRun) -> None:
+        if run.timeout and run.started and not run.ending and time.time() >= run.started + run.timeout:
+            reason = f"the sweep's timeout of {run.timeout:g} s was reached"
+            self.end_sweep(run, Ending(JobStatus.CANCELED, reason))
+        if outcome := run.outcome():
+            del self.sweeps[run.name]
+            reason = outcome.reason + ("" if run.best() else self._why_no_best(run))
+            self._finalizing.begin(run.name, outcome.status, reason, outcome.error)
+
+    def _why_no_best(self, run: SweepRun) -> str:
+        if not run.completed:
+            return ""
+        logged = ", ".join(self._board.store.metric_keys(run.name)) or "none at all"
+        return (
+            f"; no trial has logged the primary metric {run.metric!r}, so there is no best (metrics logged: {logged})"
+        )
+
+    # Stopping
+
+    def stop(self, name: str, reason: str) -> None:
+        """Stop a trial or job: its whole tree if it runs, its place in the queue if it waits."""
+        record = self._board[name]
+        if record.status in (JobStatus.CANCEL_REQUESTED, JobStatus.FINALIZING):
+            return
+        if name in self.waiting:
+            self.waiting.discard(name)
+            self._end(name, Verdict(JobStatus.CANCELED, reason), None)
+            return
+        self._board.move(name, JobStatus.CANCEL_REQUESTED, reason, reason=reason)
+        if handle := self.alive.get(name):
+            handle.stop()
+
+    def end_sweep(self, run: SweepRun, ending: Ending) -> None:
+        """Let no more trials start and stop those that run; the sweep ends when they have."""
+        run.ending = ending
+        properties = {**self._board[run.name].properties, FINAL_STATUS: ending.status.value}
+        self._board.move(
+            run.name,
+            JobStatus.CANCEL_REQUESTED,
+            ending.reason,
+            reason=ending.reason,
+            error=ending.error,
+            properties=properties,
+        )
+        for name in sorted(run.running):
+            self.stop(name, ending.reason)
+
+    # Ending
+
+    def _end(self, name: str, verdict: Verdict, ending: Exit | None) -> None:
+        record = self._board[name]
+        self._forget(name, verdict, ending)
+        if self._try_again(record, verdict):
+            return
+        started = record.started or (ending.started if ending else None)
+        ended = ending.ended if ending else time.time()
+        run = self.sweeps.get(record.parent or "")
+        if record.parent is None:
+            self._board.change(name, started=started)
+            self._finalizing.begin(name, verdict.status, verdict.reason, verdict.error, ended)
+            return
+        changes = {
+            "status": verdict.status,
+            "reason": verdict.reason,
+            "error": verdict.error,
+            "started": started,
+            "ended": ended,
+        }
+        with self._board.writing(name, changes) as writer:
+            writer.add_event(name, "ended", verdict.reason)
+            had_ending = run.ending if run else None
+            if run:
+                before = run.best()
+                run.end(name, verdict.status, verdict.error)
+                self._note_best(writer, run, before)
+        self._board.drop(name)
+        if run and run.ending and run.ending is not had_ending:
+            self.end_sweep(run, run.ending)
+
+    def _forget(self, name: str, verdict: Verdict, ending: Exit | None) -> None:
+        handle = self.alive.pop(name, None)
+        if handle is None:
+            return
+        self._unwatch.pop(name)()
+        handle.close()
+        if ending and ending.started:
+            immediate = verdict.status is JobStatus.FAILED and ending.ended - ending.started < _IMMEDIATE
+            for gpu in handle.gpus:
+                self._placer.note_end(gpu, immediate and self._blames_gpu(self._board[name], ending))
+
+    def _blames_gpu(self, record: JobRecord, ending: Exit) -> bool:
+        """Return whether a failure right at the start speaks against the device rather than against the code."""
+        run = self.sweeps.get(record.parent or "")
+        return bool(run and run.completed) or any(word in ending.message for word in _GPU_WORDS)
+
+    def _try_again(self, record: JobRecord, verdict: Verdict) -> bool:
+        run = self.sweeps.get(record.parent or "")
+        job = self._board.job_of(record)
+        if verdict.status is not JobStatus.FAILED or (run and run.ending):
+            return False
+        retries: Mapping[str, int] = job.launch.get("retries") or {}
+        allowed = max(retries.get(verdict.cause, 0), retries.get(ANY, 0))
+        if record.attempt > allowed:
+            return False
+        self.retry(record, f"attempt {record.attempt + 1} of {allowed + 1}, after: {verdict.reason}")
+        return True
+
+    def retry(self, record: JobRecord, reason: str) -> None:
+        """Put a job or trial back into the queue, to be run from the start in a fresh folder under the same name."""
+        folder = self._board.folder_of(record).root
+        if folder.is_dir():
+            folder.rename(self._board.workspace.attempt(record.folder, record.attempt))
+        changes = {
+            "status": JobStatus.QUEUED,
+            "attempt": record.attempt + 1,
+            "metrics_read": 0,
+            "score": None,
+            "started": None,
+            "ended": None,
+            "error": None,
+            "reason": reason,
+        }
+        self._board.take(record)
+        with self._board.writing(record.name, changes) as writer:
+            writer.forget_points(record.name)
+            writer.add_event(record.name, "retry", reason)
+        self.waiting.add(record.name)
+        if record.parent and record.parent in self.sweeps:
+            # What the failed attempt had reported must not count; the store no longer has it.
+            ending = self.sweeps[record.parent].ending
+            self.resume_sweep(self._board[record.parent]).ending = ending
+
+    # One job's trouble
+
+    @contextmanager
+    def _answering_for(self, name: str) -> Iterator[None]:
+        """Let a job that cannot be handled fail, so that it does not stop the others."""
+        try:
+            yield
+        except (StoreError, OSError):
+            raise  # the workspace's trouble, not the job's
+        except Exception as error:  # noqa: BLE001 - becomes the job's own error, with its trace in the log
+            _log.exception("%s cannot be handled", name)
+            self._give_up(name, error)
+
+    def _give_up(self, name: str, error: Exception) -> None:
+        message = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+        verdict = Verdict(JobStatus.FAILED, f"the supervisor could not handle it: {message}", message, cause="internal")
+        if run := self.sweeps.get(name):
+            self.end_sweep(run, Ending(JobStatus.FAILED, verdict.reason, verdict.error))
+        elif name in self._board:
+            self.waiting.discard(name)
+            if handle := self.alive.get(name):
+                handle.stop()
+            if self._board[name].parent:
+                self._end(name, verdict, None)
+            else:
+                self._forget(name, verdict, None)
+                self._finalizing.begin(name, verdict.status, verdict.reason, verdict.error)
+
+
+_NOT_BEGUN = frozenset({JobStatus.QUEUED, JobStatus.PREPARING})
+_GPU_WORDS = ("CUDA error", "CUDA driver", "cudaError", "NVML", "CUDNN_STATUS", "no CUDA-capable device")
+_BEST_PROPERTIES = ("best_child_run_id", "score", "best_metric_status", "best_data_container_id")
+
+
+def sweep_of(record: JobRecord) -> Sweep:
+    """Return the definition of a sweep's row."""
+    job = job_from_record(record.definition)
+    if not isinstance(job, Sweep):
+        raise TypeError(f"{record.name} is stored as a sweep and holds a {type(job).__name__}")
+    return job
+
+
+def _gpus(record: JobRecord) -> tuple[str, ...]:
+    return tuple(filter(None, record.properties.get("workbench.gpus", "").split(",")))
