@@ -188,7 +188,7 @@ def test_ui_is_mlflows_own_on_this_workspace(cli: Cli, shared_client: MLClient) 
     )
     try:
         assert process.stdout is not None
-        assert any("startup complete" in line for line in process.stdout)
+        assert any("Uvicorn running" in line for line in process.stdout)
         address = f"http://127.0.0.1:{port}/ajax-api/2.0/mlflow/experiments/search?max_results=100"
         with urllib.request.urlopen(address, timeout=30) as answer:
             experiments = json.load(answer)["experiments"]

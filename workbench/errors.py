@@ -39,6 +39,10 @@ class WorkbenchError(Exception):
         self.what, self.where, self.fix = what, where, fix
         super().__init__(what, where, fix)
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows instead of a traceback: where it was raised inside helps no user."""
+        return [f"\x1b[31m{type(self).__name__}\x1b[0m: {self}"]
+
     def __str__(self) -> str:
         """Return the one readable message that a notebook or terminal shows."""
         located = f"{self.where}: {self.what}" if self.where else self.what

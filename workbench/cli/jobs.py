@@ -66,9 +66,12 @@ def show(context: typer.Context, name: Name, as_json: Json = False) -> None:
             print_json(report)
             return
         children = report.pop("children")
+        best_known = report.pop("properties")
         for key, value in report.items():
             if value not in (None, "", {}):
                 typer.echo(f"{key:16} {json.dumps(value) if isinstance(value, dict) else value}")
+        if best := best_known.get("best_child_run_id"):
+            typer.echo(f"{'best trial':16} {best}")
         if children:
             rows = [child | child.pop("params") for child in children]
             typer.echo("")

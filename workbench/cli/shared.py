@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Json", "Name", "client_of", "parsed", "print_json", "print_table"]
 
+_WHOLE = ("name", "status", "version", "created")
+_PIPE_WIDTH = 1000  # characters
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Name = Annotated[str, typer.Argument(help="Name of a job, a sweep or a trial.")]
 
@@ -49,13 +52,17 @@ def print_table(rows: list[dict[str, Any]], empty: str) -> None:
     if not rows:
         typer.echo(empty)
         return
-    table = Table(box=None, header_style="bold")
+    table = Table(box=None, header_style="bold", pad_edge=False)
     columns = list(dict.fromkeys(key for row in rows for key in row))
+    columns = [column for column in columns if any(row.get(column) not in (None, "", False) for row in rows)]
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        # A name must stay one word, to be copied; what is long gives way.
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column in _WHOLE)
     for row in rows:
         table.add_row(*(Text(_shown(row.get(column))) for column in columns))
-    Console().print(table)
+    console = Console()
+    # In a pipe a line is a row, however long.
+    console.print(table, width=None if console.is_terminal else max(console.width, _PIPE_WIDTH))
 
 
 def _shown(value: Any) -> str:
@@ -71,11 +78,15 @@ def parsed(texts: list[str]) -> dict[str, Any]:
         typer.BadParameter: a text has no ``=``.
     """
     from ruamel.yaml import YAML  # noqa: PLC0415
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
 
     pairs = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals:
             raise typer.BadParameter(f"{text!r} has no '=': write KEY=VALUE")
-        pairs[key] = YAML(typ="safe").load(value)
+        try:
+            pairs[key] = YAML(typ="safe").load(value)
+        except YAMLError as error:
+            raise typer.BadParameter(f"{value!r} is no YAML: {error}") from None
     return pairs

@@ -19,8 +19,9 @@ class ComputeOperations:
         """Return this machine as ``name``; every name that a job gives as compute means it."""
         return replace(_this_machine(), name=name)
 
-    def list(self) -> Iterator[Compute]:
-        """Yield this machine."""
+    def list(self, *, compute_type: str | None = None) -> Iterator[Compute]:
+        """Yield this machine, whatever type is asked for."""
+        del compute_type
         yield _this_machine()
 
     def begin_create_or_update(self, compute: Compute) -> LROPoller[Compute]:

@@ -14,7 +14,17 @@ from workbench.definition.records import job_from_record
 from workbench.definition.sweep import Sweep
 from workbench.store.records import JobRecord
 
-__all__ = ["job_entity", "trial_entities"]
+__all__ = ["Service", "job_entity", "trial_entities"]
+
+
+class Service(dict[str, str]):
+    """One of a job's services; its entries are attributes too, as Azure's code expects."""
+
+    def __getattr__(self, name: str) -> str:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
 
 
 def job_entity(record: JobRecord, context: Context) -> Command | Sweep:
@@ -59,7 +69,10 @@ def _facts(record: JobRecord, job: JobRecord, context: Context) -> dict[str, Any
         "studio_url": folder.root.as_uri(),
         "log_files": {} if record.type == "sweep" else {"user_logs/std_log.txt": str(folder.log)},
         "parameters": {**launch.get("literals", {}), **record.params},
-        "services": {"Tracking": {"type": "Tracking", "endpoint": context.workspace.mlflow_uri}},
+        "services": {
+            "Tracking": Service(type="Tracking", endpoint=context.workspace.mlflow_uri),
+            "Studio": Service(type="Studio", endpoint=folder.root.as_uri()),
+        },
         "creation_context": SimpleNamespace(
             created_at=datetime.fromtimestamp(record.created, UTC),
             created_by=getpass.getuser(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Literal
@@ -15,10 +15,12 @@ from workbench.client.rerun import Rerun, prepare_rerun
 from workbench.client.streaming import Sink, stream_job
 from workbench.client.submission import prepare
 from workbench.client.waiting import wait_until
+from workbench.definition.checks import check
 from workbench.definition.command import Command
 from workbench.definition.sweep import Sweep
 from workbench.errors import JobException, NotFoundError, ValidationException
 from workbench.store.records import JobRecord
+from workbench.supervisor.launch import output_path
 from workbench.supervisor.start import ensure_supervisor
 
 __all__ = ["JobOperations", "ListViewType"]
@@ -45,6 +47,7 @@ class JobOperations:
         compute: str | None = None,
         tags: Mapping[str, str] | None = None,
         experiment_name: str | None = None,
+        skip_validation: bool = False,
     ) -> Command | Sweep:
         """Submit ``job`` and return it as stored; the calling process may end at once.
 
@@ -56,10 +59,12 @@ class JobOperations:
             compute: likewise.
             tags: likewise.
             experiment_name: likewise.
+            skip_validation: accepted for Azure's code; a job that cannot run is refused all the same.
 
         Raises:
             ValidationException: something in the job is wrong; nothing was submitted.
         """
+        del skip_validation
         given = {
             "description": description,
             "compute": compute,
@@ -201,13 +206,31 @@ class JobOperations:
         best = self._best_child(record) if record.type == "sweep" else record
         folder = self._context.workspace.trial(best.folder)
         if output_name is not None:
-            _copy(folder.named_outputs / output_name, target / "named-outputs" / output_name)
+            _copy(self._output(record, best, output_name), target / "named-outputs" / output_name)
             return
         _copy(folder.artifacts, target / "artifacts", leave_out=folder.named_outputs.name)
         if record.type == "sweep":
             _copy(self._context.workspace.trial(record.folder).artifacts, target / "hd-artifacts", optional=True)
-        if all and folder.named_outputs.is_dir():
-            _copy(folder.named_outputs, target / "named-outputs")
+        if all:
+            for output in self._job_of(best).launch.get("outputs", ()):
+                _copy(self._output(record, best, output), target / "named-outputs" / output, optional=True)
+
+    def validate(self, job: Command | Sweep, *, raise_on_failure: bool = False) -> Sequence[str]:
+        """Return what is wrong or doubtful about a job, without submitting it; empty when nothing is.
+
+        Args:
+            job: a command job or a sweep.
+            raise_on_failure: raise what would keep it from being submitted.
+
+        Raises:
+            ValidationException: it cannot be submitted, and ``raise_on_failure`` is set.
+        """
+        try:
+            return check(job)
+        except ValidationException as error:
+            if raise_on_failure:
+                raise
+            return [str(error)]
 
     def archive(self, name: str) -> None:
         """Hide a job from lists; it can still be reached by name."""
@@ -247,6 +270,21 @@ class JobOperations:
     def _wait(self, name: str, timeout: float | None) -> bool:
         return wait_until(lambda: self.record(name).status.is_finished, self._context, timeout)
 
+    def _job_of(self, record: JobRecord) -> JobRecord:
+        return self.record(record.parent) if record.parent else record
+
+    def _output(self, asked: JobRecord, record: JobRecord, name: str) -> Path:
+        """Return where a named output of a job or trial lies.
+
+        Raises:
+            NotFoundError: it has none of that name.
+        """
+        launch = self._job_of(record).launch
+        if name not in launch.get("outputs", ()):
+            has = ", ".join(launch.get("outputs", ())) or "none"
+            raise NotFoundError(f"{asked.name} has no output {name!r}", "output_name", f"It has: {has}")
+        return output_path(name, record, launch, self._context.workspace.trial(record.folder))
+
     def _best_child(self, record: JobRecord) -> JobRecord:
         best = record.properties.get("best_child_run_id")
         if best is None:
@@ -267,7 +305,4 @@ def _copy(source: Path, target: Path, *, leave_out: str | None = None, optional:
             source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns(leave_out) if leave_out else None
         )
     elif not optional:
-        there = sorted(path.name for path in source.parent.glob("*")) if source.parent.is_dir() else []
-        raise NotFoundError(
-            f"the job has no output {source.name!r}", "output_name", f"It has: {', '.join(there) or 'none'}"
-        )
+        raise NotFoundError(f"the job has not written {source.name!r}", str(source), "Its log may say why")

@@ -74,7 +74,7 @@ class MLClient:
         self.data = DataOperations(self.context)
         self.compute = ComputeOperations()
         self.workspaces = WorkspaceOperations(self.context)
-        os.environ.setdefault("MLFLOW_TRACKING_URI", workspace.mlflow_uri)
+        _point_mlflow_at(workspace.mlflow_uri)
 
     @classmethod
     def from_config(
@@ -168,6 +168,16 @@ class WorkspaceOperations:
         return SimpleNamespace(
             name=name or self.context.name, location=str(folder.root), mlflow_tracking_uri=folder.mlflow_uri
         )
+
+
+_ours: set[str] = set()  # addresses that a client of this process has put into the variable
+
+
+def _point_mlflow_at(address: str) -> None:
+    """Let this process's MLflow use the newest client's workspace, unless the user has chosen otherwise."""
+    if os.environ.get("MLFLOW_TRACKING_URI") in (None, *_ours):
+        os.environ["MLFLOW_TRACKING_URI"] = address
+        _ours.add(address)
 
 
 _OPTIONS = frozenset({"cloud", "enable_telemetry", "logging_enable", "registry_name", "show_progress", "user_agent"})

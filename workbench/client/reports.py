@@ -23,11 +23,11 @@ def list_report(client: MLClient, *, archived: bool = False, most: int | None = 
             "name": record.name,
             "type": record.type,
             "status": str(record.status),
-            "display_name": record.display_name,
-            "experiment": record.experiment_name,
             "score": _finite(record.score),
-            "created": _clock(record.created),
             "duration_s": _rounded(record.duration),
+            "created": _clock(record.created),
+            "experiment": record.experiment_name,
+            "display_name": record.display_name if record.display_name != record.name else None,
         }
         for record in records
     ]
@@ -52,7 +52,9 @@ def job_report(client: MLClient, name: str) -> dict[str, Any]:
         "params": dict(record.params),
         "score": _finite(record.score),
         "reason": record.reason,
+        "created": _clock(record.created),
         "duration_s": _rounded(record.duration),
+        "attempt": record.attempt,
         "properties": dict(record.properties),
         "error": record.error,
         "children": [_child_report(child) for child in children],
@@ -68,7 +70,8 @@ def log_text(client: MLClient, name: str) -> Iterator[str]:
     record = client.jobs.record(name)
     if record.type == "sweep":
         for event in client.context.store.events(record.name):
-            yield f"{_clock(event.time)} {event.kind:8} {event.text}\n"
+            trial = "" if event.job == name else f"{event.job.removeprefix(f'{name}_')}: "
+            yield f"{_clock(event.time)} {event.kind:8} {trial}{event.text}\n"
         return
     log = client.context.workspace.trial(record.folder).log
     if log.exists():

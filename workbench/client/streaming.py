@@ -125,7 +125,8 @@ def stream_job(record: JobRecord, context: Context, sink: Sink | None = None) ->
         ) from None
     final = context.store.job(record.name) or record
     if final.status is JobStatus.FAILED:
-        raise JobException(f"{record.name} failed: {final.reason}", fix=f"Its error:\n{final.error}")
+        told = f"Its error:\n{final.error}" if record.type == "sweep" else None  # else it is in the log above
+        raise JobException(f"{record.name} failed: {final.reason}", fix=told)
 
 
 def _follow(record: JobRecord, context: Context, story: _Story, sink: Sink, watch: Watch) -> None:

@@ -32,11 +32,18 @@ from workbench.search.space import size
 from workbench.store.records import JobRecord
 from workbench.store.settings import read_settings
 from workbench.store.snapshots import fingerprint, keep_surroundings, take_snapshot
+from workbench.supervisor.placement import Placer, request_of
 from workbench.tracking.git import git_facts
+from workbench.tracking.registry import LATEST, Registry
+from workbench.trial.devices import devices_from
+from workbench.trial.leases import folder as lease_folder
 
-__all__ = ["prepare", "resolve_asset"]
+__all__ = ["prepare", "resolve_asset", "split_reference"]
 
 _SESSION_ONLY = ("JPY_", "PYDEVD_", "WORKBENCH_", "AZUREML_", "AZURE_ML_", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_")
+# What a job that came back from the workspace carries of its own life; a new job made from it must not.
+_RUNTIME = ("workbench.", "best_", "score", "ContentSnapshotId")
+_LONGEST_EXPERIMENT = 500  # characters, MLflow's limit
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _REMOTE = re.compile(r"(https?|wasbs?|abfss?|adl|s3|gs)://|azureml://")
 
@@ -52,6 +59,7 @@ def prepare(job: Command | Sweep, context: Context) -> tuple[JobRecord, str]:
         ValidationException: something in it is wrong; nothing was submitted.
         NotFoundError: it names data, a model or code that does not exist.
     """
+    _check_texts(job)
     for warning in check(job):
         warnings.warn(warning, UserWarning, stacklevel=4)
     name = job.name or generate_name()
@@ -61,7 +69,7 @@ def prepare(job: Command | Sweep, context: Context) -> tuple[JobRecord, str]:
     git, diff = git_facts(code if code is None or code.is_dir() else code.parent) if code else ({}, "")
     snapshot = take_snapshot(code, context.workspace) if code else None
     launch = _launch(job, part, context) | {"snapshot": snapshot}
-    properties = {**git, **_texts(job.properties)}
+    properties = git | {key: value for key, value in _texts(job.properties).items() if not key.startswith(_RUNTIME)}
     if snapshot:
         properties["ContentSnapshotId"] = snapshot
     if isinstance(job, Sweep):
@@ -92,7 +100,7 @@ def resolve_asset(kind: str, reference: str, context: Context) -> Mapping[str, A
     Raises:
         NotFoundError: there is no such asset; the message lists what there is.
     """
-    name, label, version = _split_reference(reference)
+    name, label, version = split_reference(reference)
     versions = context.store.assets(kind, name)
     if not versions:
         known = sorted({asset.name for asset in context.store.assets(kind)}) or ["none"]
@@ -106,7 +114,12 @@ def resolve_asset(kind: str, reference: str, context: Context) -> Mapping[str, A
     raise NotFoundError(f"{kind} {name!r} has no version {version!r}", reference, f"Versions: {has}")
 
 
-def _split_reference(reference: str) -> tuple[str, str | None, str | None]:
+def split_reference(reference: str) -> tuple[str, str | None, str | None]:
+    """Return name, label and version of ``name:version`` or ``name@latest``; a bare name means its latest.
+
+    Raises:
+        ValidationException: another label.
+    """
     text = reference.removeprefix("azureml:")
     if "@" in text:
         name, _, label = text.partition("@")
@@ -115,6 +128,35 @@ def _split_reference(reference: str) -> tuple[str, str | None, str | None]:
         return name, label, None
     name, _, version = text.partition(":")
     return (name, None, version) if version else (name, "latest", None)
+
+
+def _check_texts(job: Command | Sweep) -> None:
+    """Refuse what no process, file or database could be told.
+
+    Raises:
+        ValidationException: the message names the field.
+    """
+    part = job.trial if isinstance(job, Sweep) else job
+    if len(job.experiment_name) > _LONGEST_EXPERIMENT:
+        raise ValidationException(
+            f"it has {len(job.experiment_name)} characters", "experiment_name", f"Use at most {_LONGEST_EXPERIMENT}"
+        )
+    for name in part.environment_variables:
+        if not name or "=" in name or "\0" in name:
+            raise ValidationException(
+                f"{name!r} cannot name an environment variable", "environment_variables", "Use letters, digits and '_'"
+            )
+    text = json.dumps(to_record(job), ensure_ascii=False)
+    if "\\u0000" in text:
+        raise ValidationException("a text holds a null character", "job", "Remove it")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValidationException(
+            f"a text holds {error.object[error.start : error.end]!r}, which is no character",
+            "job",
+            "Rename or retype it",
+        ) from None
 
 
 def _check_free(name: str, context: Context) -> None:
@@ -155,14 +197,14 @@ def _launch(job: Command | Sweep, part: Any, context: Context) -> dict[str, Any]
         "variables": _fair_threads(sweep, surroundings) | _texts(part.environment_variables),
         "timeout": sweep.limits.trial_timeout if sweep else (job.limits.timeout if job.limits else None),
         "grace": read_settings(context.workspace).grace,
-        "resources": _resources(job, part),
+        "resources": _resources(job, part, context),
         "retries": dict(job.retries),
         "python": sys.executable,
         "search_path": surroundings.get("PATH", os.defpath),
         "folder": str(Path.cwd()),
         "facts": circumstances(context.workspace),
         "surroundings": keep_surroundings(surroundings, context.workspace),
-        "environment": _environment(part.environment),
+        "environment": _environment(part.environment, context),
         "workspace_name": context.name,
         "seed": _seed(sweep),
         "concurrency": _concurrency(sweep),
@@ -198,7 +240,7 @@ def _data(name: str, value: Input, context: Context) -> dict[str, Any]:
         )
     local = Path(unquote(urlparse(path).path)) if path.startswith("file:") else Path(path).expanduser()
     if not local.exists() and re.match(r"(azureml:)?[\w.-]+[:@][\w.-]+$", path):
-        local = Path(resolve_asset("data", path, context)["path"])
+        local = _registered(path, value.type, context)
     _check_kind(local, value.type, where)
     return {
         "path": str(local.absolute()),
@@ -206,6 +248,14 @@ def _data(name: str, value: Input, context: Context) -> dict[str, Any]:
         "mode": value.mode or "ro_mount",
         "fingerprint": fingerprint(local),
     }
+
+
+def _registered(reference: str, kind: str, context: Context) -> Path:
+    """Return where a registered data asset or model lies."""
+    if not kind.endswith("_model"):
+        return Path(resolve_asset("data", reference, context)["path"])
+    name, label, version = split_reference(reference)
+    return Registry(context.workspace, context.store).folder(name, version or label or LATEST)
 
 
 def _check_kind(path: Path, kind: str, where: str) -> None:
@@ -218,7 +268,12 @@ def _check_kind(path: Path, kind: str, where: str) -> None:
 
 
 def _output_paths(outputs: Mapping[str, Output]) -> dict[str, str]:
-    return {name: str(Path(output.path).absolute()) for name, output in outputs.items() if output.path}
+    """Return the local paths that outputs name; a cloud's path means the default place here."""
+    return {
+        name: str(Path(output.path).expanduser().absolute())
+        for name, output in outputs.items()
+        if output.path and not _REMOTE.match(output.path)
+    }
 
 
 def _local_code(code: str | None) -> Path | None:
@@ -229,21 +284,32 @@ def _local_code(code: str | None) -> Path | None:
     return Path(code).expanduser().absolute()
 
 
-def _environment(environment: Environment | str | None) -> str:
-    """Return the name of the environment; only this interpreter can run jobs so far."""
+def _environment(environment: Environment | str | None, context: Context) -> str:
+    """Return the name under which the environment of a job is recorded, if this machine can run it.
+
+    Raises:
+        ValidationException: it is neither local nor mapped to that; the message has the line to add.
+    """
     if environment is None or environment == "local":
         return "local"
+    names = _names_of(environment)
+    mapped = read_settings(context.workspace).environments
+    if any(mapped.get(name) == "local" for name in (*names, "*")):
+        return names[0]
     raise ValidationException(
-        f"this version runs jobs in the current Python only, not in {_shown(environment)}",
+        f"this version runs jobs in the Python that submits them, not in {names[0]!r}",
         "environment",
-        "Write environment='local'",
+        f"Write environment='local', or add to {context.workspace.settings}:\n"
+        f'[environments]\n"{names[-1]}" = "local"  # or "*" for every name\n',
     )
 
 
-def _shown(environment: Environment | str) -> str:
-    if isinstance(environment, str):
-        return repr(environment)
-    return f"the image {environment.image!r}" if environment.image else "an image that must be built"
+def _names_of(environment: Environment | str) -> list[str]:
+    """Return what an environment can be mapped by, the fullest name first."""
+    if isinstance(environment, Environment):
+        return [environment.image or environment.name or "an image to build"]
+    full = environment.removeprefix("azureml:")
+    return list(dict.fromkeys([full, re.split("[:@]", full)[0] if "://" not in full else full]))
 
 
 def _surroundings() -> dict[str, str]:
@@ -257,9 +323,10 @@ def _surroundings() -> dict[str, str]:
 def _fair_threads(sweep: Sweep | None, surroundings: Mapping[str, str]) -> dict[str, str]:
     """Return variables that keep the numeric libraries of trials side by side from taking every core each."""
     concurrency = _concurrency(sweep)
-    if concurrency is None or surroundings.keys() & set(_THREAD_VARIABLES):
+    if sweep is None or concurrency is None or surroundings.keys() & set(_THREAD_VARIABLES):
         return {}
-    threads = max(1, len(os.sched_getaffinity(0)) // concurrency)
+    side_by_side = min(concurrency, sweep.limits.max_total_trials or concurrency)
+    threads = max(1, len(os.sched_getaffinity(0)) // side_by_side)
     return dict.fromkeys(_THREAD_VARIABLES, str(threads))
 
 
@@ -272,7 +339,7 @@ def _seed(sweep: Sweep | None) -> int | None:
 
 def _concurrency(sweep: Sweep | None) -> int | None:
     """Return how many trials run at once: as asked, or one for each core (Azure's default would be all of them)."""
-    return (sweep.limits.max_concurrent_trials or os.cpu_count() or 1) if sweep else None
+    return (sweep.limits.max_concurrent_trials or len(os.sched_getaffinity(0))) if sweep else None
 
 
 _PRIORITIES = {"low": -10, "medium": 0, "high": 10}
@@ -287,7 +354,7 @@ def _priority(job: Command | Sweep) -> int:
     return _PRIORITIES.get(queue.priority or "", 0) + _TIERS.get((queue.job_tier or "").lower(), 0)
 
 
-def _resources(job: Command | Sweep, part: Any) -> dict[str, float]:
+def _resources(job: Command | Sweep, part: Any, context: Context) -> dict[str, float]:
     """Return what each run needs: GPUs, cores, and MiB of memory.
 
     Raises:
@@ -303,7 +370,7 @@ def _resources(job: Command | Sweep, part: Any) -> dict[str, float]:
             "Leave it out",
         )
     memory = wanted.memory_bytes
-    return {
+    found = {
         name: value
         for name, value in (
             ("gpus", wanted.gpus),
@@ -312,6 +379,10 @@ def _resources(job: Command | Sweep, part: Any) -> dict[str, float]:
         )
         if value
     }
+    placer = Placer(devices_from(read_settings(context.workspace).devices), lease_folder(), lambda _: None)
+    if why := placer.impossible(request_of({"resources": found})):
+        raise ValidationException(why, "resources", "Ask for less, or run it on another machine")
+    return found
 
 
 def _sweep_properties(sweep: Sweep) -> dict[str, str]:

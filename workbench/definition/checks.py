@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import os
 import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -230,13 +232,22 @@ def _sources(trial: Trial, code_root: Path | None) -> Iterable[str]:
     if trial.code is None or ":" in trial.code:
         return
     root = (code_root or Path.cwd()) / trial.code
-    paths = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())
-    for path in paths[:_MOST_SOURCES]:
+    for path in itertools.islice(_code_files(root), _MOST_SOURCES):
         if path.stat().st_size <= _LARGEST_SOURCE:
             try:
                 yield path.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError):
                 continue  # an image, an archive or a locked file says nothing about parameters
+
+
+def _code_files(root: Path) -> Iterable[Path]:
+    """Yield the files of a code folder; hidden folders and the runs of a workspace are no code."""
+    if root.is_file():
+        yield root
+        return
+    for folder, below, names in os.walk(root):
+        below[:] = sorted(name for name in below if not name.startswith((".", "__pycache__")) and name != "runs")
+        yield from (Path(folder) / name for name in sorted(names))
 
 
 def _trial_count(job: Sweep) -> Iterable[str]:

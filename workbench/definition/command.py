@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BeforeValidator, Field
 
+from workbench.definition.azure import as_mapping
 from workbench.definition.checking import Checked, Text, Texts, checked_call, unexpected
 from workbench.definition.distributions import Distribution
 from workbench.definition.environment import Environment, as_environment
@@ -53,7 +54,7 @@ class Command(Job):
     environment_variables: Texts = Field(default_factory=dict)
     resources: JobResourceConfiguration | None = None
     limits: CommandJobLimits | None = None
-    distribution: dict[str, Any] | None = None
+    distribution: Annotated[dict[str, Any] | None, BeforeValidator(as_mapping)] = None
     is_deterministic: bool | None = None
     parent_job_name: str | None = None
     retries: Annotated[dict[str, int], BeforeValidator(as_retries)] = Field(default_factory=dict)
@@ -127,7 +128,7 @@ class Command(Job):
         trial_timeout: float | None = None,
         early_termination_policy: str | EarlyTerminationPolicy | None = None,
         search_space: Mapping[str, Distribution] | None = None,
-        identity: dict[str, Any] | None = None,
+        identity: Checked | Mapping[str, Any] | None = None,
         queue_settings: QueueSettings | None = None,
         job_tier: str | None = None,
         priority: str | None = None,
@@ -196,7 +197,7 @@ def command(
     experiment_name: str | None = None,
     environment: Environment | str | None = None,
     environment_variables: Mapping[str, str] | None = None,
-    distribution: dict[str, Any] | None = None,
+    distribution: Checked | Mapping[str, Any] | None = None,
     compute: str | None = None,
     inputs: Mapping[str, Any] | None = None,
     outputs: Mapping[str, Any] | None = None,
@@ -208,7 +209,7 @@ def command(
     resources: JobResourceConfiguration | Mapping[str, Any] | None = None,
     timeout: float | None = None,
     code: str | PathLike[str] | None = None,
-    identity: dict[str, Any] | None = None,
+    identity: Checked | Mapping[str, Any] | None = None,
     is_deterministic: bool | None = None,
     services: dict[str, Any] | None = None,
     job_tier: str | None = None,

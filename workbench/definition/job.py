@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
+from workbench.definition.azure import as_mapping
 from workbench.definition.checking import Checked, Texts, show, unexpected
 from workbench.definition.inputs import Inputs, Outputs
 from workbench.definition.naming import check_name, default_experiment_name
@@ -66,7 +67,7 @@ class Job(Checked):
     compute: str | None = None
     inputs: Annotated[Inputs, BeforeValidator(_named(Inputs))] = Field(default_factory=Inputs)
     outputs: Annotated[Outputs, BeforeValidator(_named(Outputs))] = Field(default_factory=Outputs)
-    identity: dict[str, Any] | None = None
+    identity: Annotated[dict[str, Any] | None, BeforeValidator(as_mapping)] = None
     services: dict[str, Any] | None = None
     queue_settings: QueueSettings | None = None
 
@@ -76,6 +77,11 @@ class Job(Checked):
     def type(self) -> str:
         """``command`` or ``sweep``."""
         return self.kind
+
+    @property
+    def id(self) -> str | None:
+        """The name, which is unique here; None before it was submitted."""
+        return self.name if self.status is not None else None
 
     @property
     def status(self) -> JobStatus | None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
+from workbench.definition.azure import as_mapping
 from workbench.definition.checking import Checked, Text, Texts, checked_call, show
 from workbench.definition.distributions import Distribution, distribution_from_dict
 from workbench.definition.environment import Environment, as_environment
@@ -42,7 +43,7 @@ class Trial(Checked):
     environment: Annotated[Environment | str | None, BeforeValidator(as_environment)] = None
     environment_variables: Texts = Field(default_factory=dict)
     resources: JobResourceConfiguration | None = None
-    distribution: dict[str, Any] | None = None
+    distribution: Annotated[dict[str, Any] | None, BeforeValidator(as_mapping)] = None
     queue_settings: QueueSettings | None = None
 
 

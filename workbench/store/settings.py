@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -25,14 +26,21 @@ class Settings:
         grace: seconds between SIGTERM and SIGKILL when a trial is stopped.
         slots: most trials that run at once in this workspace, whatever their jobs ask for.
         devices: a JSON file that says which GPUs there are, in the place of the driver; for trying things out.
+        environments: what an environment's name, image or ``*`` means here; ``local`` is the Python that submits.
     """
 
     grace: float = 10.0
     slots: int = field(default_factory=_default_slots)
     devices: str | None = None
+    environments: Mapping[str, str] = field(default_factory=dict)
 
 
-_TYPES: dict[str, tuple[type, ...]] = {"grace": (int, float), "slots": (int,), "devices": (str,)}
+_TYPES: dict[str, tuple[type, ...]] = {
+    "grace": (int, float),
+    "slots": (int,),
+    "devices": (str,),
+    "environments": (dict,),
+}
 
 
 def read_settings(workspace: WorkspaceFolder) -> Settings:

@@ -10,6 +10,7 @@ from workbench.store.files import WorkspaceFolder
 
 __all__ = ["VARIABLE", "find_workspace", "open_workspace"]
 
+_UNFIT = frozenset("?#%")
 VARIABLE = "WORKBENCH_WORKSPACE"
 
 
@@ -38,6 +39,12 @@ def open_workspace(path: str | os.PathLike[str] | None = None) -> WorkspaceFolde
     """
     root = Path(path).expanduser().absolute() if path is not None else find_workspace() or Path.cwd()
     folder = WorkspaceFolder(root.resolve())
+    if _UNFIT & set(str(folder.root)):
+        raise StoreError(
+            "a workspace's path may not hold ? # or %",
+            str(folder.root),
+            "They mean something else in MLflow's addresses",
+        )
     try:
         folder.create()
     except OSError as error:

@@ -17,7 +17,7 @@ from workbench.trial.host import command_line
 from workbench.trial.report import FOLDER_VARIABLE, WAKE_VARIABLE
 from workbench.trial.spec import TrialSpec
 
-__all__ = ["specify", "start_host"]
+__all__ = ["output_path", "specify", "start_host"]
 
 
 def specify(
@@ -134,20 +134,20 @@ def _variables(trial: JobRecord, job: JobRecord, workspace: WorkspaceFolder, fol
         | expression_variables(
             literals=launch["literals"],
             data=data,
-            outputs={name: _output(name, trial, launch, folder) for name in launch["outputs"]},
+            outputs={name: str(output_path(name, trial, launch, folder)) for name in launch["outputs"]},
             search_space=trial.params,
         )
     )
 
 
-def _output(name: str, trial: JobRecord, launch: Mapping[str, Any], folder: TrialFolder) -> str:
+def output_path(name: str, trial: JobRecord, launch: Mapping[str, Any], folder: TrialFolder) -> Path:
     """Return where a named output goes: its own folder, or the path that the job gives, one for each trial."""
     path = launch["output_paths"].get(name)
     if path is None:
-        return str(folder.named_outputs / name)
+        return folder.named_outputs / name
     if "${{name}}" in path:
-        return str(path).replace("${{name}}", trial.name)
-    return str(Path(path) / trial.name) if trial.parent else str(path)
+        return Path(path.replace("${{name}}", trial.name))
+    return Path(path) / trial.name if trial.parent else Path(path)
 
 
 def _interpreter(python: str, search_path: str) -> Mapping[str, str]:
