@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from workbench import MLClient
 
@@ -187,11 +189,11 @@ def test_ui_is_mlflows_own_on_this_workspace(cli: Cli, shared_client: MLClient) 
         start_new_session=True,
     )
     try:
-        assert process.stdout is not None
-        assert any("Uvicorn running" in line for line in process.stdout)
+        # Its workers listen some time after they say so: try until one does.
+        session = requests.Session()
+        session.mount("http://", HTTPAdapter(max_retries=Retry(connect=12, backoff_factor=0.05)))
         address = f"http://127.0.0.1:{port}/ajax-api/2.0/mlflow/experiments/search?max_results=100"
-        with urllib.request.urlopen(address, timeout=30) as answer:
-            experiments = json.load(answer)["experiments"]
+        experiments = session.get(address, timeout=30).json()["experiments"]
         assert "seen-in-ui" in {experiment["name"] for experiment in experiments}
     finally:
         os.killpg(process.pid, 15)

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from workbench.client.ml_client import MLClient
     from workbench.definition.command import command
     from workbench.definition.inputs import Input, Output
+    from workbench.definition.notebook import notebook
     from workbench.definition.yaml_io import load_data, load_environment, load_job, load_model
+    from workbench.trial.outputs import output
     from workbench.trial.report import log
 
 __all__ = [
@@ -22,6 +24,8 @@ __all__ = [
     "load_job",
     "load_model",
     "log",
+    "notebook",
+    "output",
 ]
 __version__ = "0.1.0"
 
@@ -36,6 +40,8 @@ _HOMES = {
     "load_job": "workbench.definition.yaml_io",
     "load_model": "workbench.definition.yaml_io",
     "log": "workbench.trial.report",
+    "notebook": "workbench.definition.notebook",
+    "output": "workbench.trial.outputs",
 }
 
 

@@ -208,3 +208,15 @@ def test_the_process_leaves_when_nothing_happens(house: House, workspace: Worksp
     assert house.store.cursor(CURSOR) > 0
     os.close(read)
     os.close(write)
+
+
+def test_a_job_that_mlflow_cannot_keep_is_no_trouble_for_the_others(house: House, stock: Stock) -> None:
+    house.add("before")
+    house.add("bad", experiment_name="x" * 600)
+    house.add("after")
+    Mirror(house.workspace, house.store).catch_up()
+    assert {run.info.run_id for run in (stock().get_run("before"), stock().get_run("after"))} == {"before", "after"}
+    assert "MLflow cannot keep this job" in house.store.events("bad")[-1].text
+    house.add("later")
+    Mirror(house.workspace, house.store).catch_up()
+    assert stock().get_run("later").info.run_id == "later"

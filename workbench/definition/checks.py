@@ -10,17 +10,19 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from workbench.definition.checking import nearest
-from workbench.definition.command import Command
 from workbench.definition.distributions import Choice, Distribution, QUniform, Uniform, combined_size
 from workbench.definition.environment import Environment
 from workbench.definition.expressions import Reference, references, to_shell
 from workbench.definition.inputs import Input, InputValue, Output, data_of, literals_of
 from workbench.definition.naming import check_key
+from workbench.definition.notebook import Notebook
+from workbench.definition.records import AnyJob
 from workbench.definition.sampling import (
     BayesianSamplingAlgorithm,
     GridSamplingAlgorithm,
     RandomSamplingAlgorithm,
 )
+from workbench.definition.single import SingleJob
 from workbench.definition.sweep import Sweep, Trial
 from workbench.errors import ValidationException
 
@@ -35,7 +37,7 @@ _LARGEST_UNIT = math.nextafter(1, 0)
 
 
 def check(
-    job: Command | Sweep, *, code_root: Path | None = None, environments: Collection[str] | None = None
+    job: AnyJob, *, code_root: Path | None = None, environments: Collection[str] | None = None
 ) -> list[str]:
     """Check a job as a whole.
 
@@ -53,18 +55,21 @@ def check(
     _check_keys(job)
     for name, value in job.inputs.items():
         _check_input(name, value)
-    return _check_sweep(job, code_root, environments) if isinstance(job, Sweep) else _check_command(job, environments)
+    return _check_sweep(job, code_root, environments) if isinstance(job, Sweep) else _check_single(job, environments)
 
 
-def _check_command(job: Command, environments: Collection[str] | None) -> list[str]:
+def _check_single(job: SingleJob, environments: Collection[str] | None) -> list[str]:
     for name, value in job.inputs.items():
         if isinstance(value, Distribution):
             raise ValidationException(
-                f"{value} is to be swept, but the job is a single command",
+                f"{value} is to be swept, but the job is a single {job.kind}",
                 f"inputs.{name}",
                 "Call job.sweep(primary_metric=…, goal=…) and submit its result, or give a plain value",
             )
-    _check_text(job.command, "command", job.inputs, job.outputs, {})
+    if isinstance(job, Notebook):
+        _check_notebook(job.notebook, "notebook")
+    else:
+        _check_text(getattr(job, "command", None), "command", job.inputs, job.outputs, {})
     _check_environment(job.environment, "environment", environments)
     return _without_effect(job)
 
@@ -79,12 +84,17 @@ def _check_sweep(job: Sweep, code_root: Path | None, environments: Collection[st
             "there is nothing to sweep over", "search_space", "Call job(lr=LogUniform(-6, -1)) before .sweep(…)"
         )
     _check_sampler(job)
-    _check_text(job.trial.command, "trial.command", job.inputs, job.outputs, job.search_space)
+    if job.trial.notebook is not None:
+        _check_notebook(job.trial.notebook, "trial.notebook")
+        if job.trial.command is not None:
+            raise ValidationException("has a notebook too, and runs one of them", "trial.command", "Remove one")
+    else:
+        _check_text(job.trial.command, "trial.command", job.inputs, job.outputs, job.search_space)
     _check_environment(job.trial.environment, "trial.environment", environments)
     return [*_unused(job, code_root), *_trial_count(job), *_without_effect(job.trial)]
 
 
-def _check_keys(job: Command | Sweep) -> None:
+def _check_keys(job: AnyJob) -> None:
     for name in job.inputs:
         check_key(name, "inputs")
     for name in job.outputs:
@@ -113,6 +123,11 @@ def _check_input(name: str, value: InputValue) -> None:
             )
     elif not (value.path or "").strip() and not value.optional:
         raise ValidationException("has no path", f"{where}.path", "Add path='…' with the place of the data")
+
+
+def _check_notebook(path: str | None, where: str) -> None:
+    if path is None or not path.strip():
+        raise ValidationException("is needed and was not given", where, "Give the path of a notebook")
 
 
 def _check_text(
@@ -209,7 +224,9 @@ def _kind(distribution: Distribution) -> str:
 
 
 def _unused(job: Sweep, code_root: Path | None) -> Iterable[str]:
-    command = job.trial.command or ""
+    command = job.trial.command
+    if command is None:
+        return  # a notebook's parameters are looked up in the notebook
     used = {reference.name for reference in references(command) if reference.kind == "search_space"}
     unread = [name for name in job.search_space if name not in used and not _mentions(command, name)]
     sources = list(_sources(job.trial, code_root)) if unread else []
@@ -261,7 +278,7 @@ def _trial_count(job: Sweep) -> Iterable[str]:
         yield f"search_space: holds only {size} combinations, so the sweep ends after {size} of {asked} trials"
 
 
-def _without_effect(job: Command | Trial) -> list[str]:
+def _without_effect(job: SingleJob | Trial) -> list[str]:
     ignored = []
     if job.distribution:
         ignored.append("distribution: has no effect here; one process is started")

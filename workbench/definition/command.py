@@ -2,184 +2,33 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from os import PathLike
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-from pydantic import BeforeValidator, Field
-
-from workbench.definition.azure import as_mapping
-from workbench.definition.checking import Checked, Text, Texts, checked_call, unexpected
-from workbench.definition.distributions import Distribution
-from workbench.definition.environment import Environment, as_environment
-from workbench.definition.inputs import Input
-from workbench.definition.job import Job
-from workbench.definition.limits import CommandJobLimits, SweepJobLimits
-from workbench.definition.objective import Objective
-from workbench.definition.policies import EarlyTerminationPolicy
+from workbench.definition.checking import Checked, checked_call
+from workbench.definition.environment import Environment
+from workbench.definition.limits import CommandJobLimits
+from workbench.definition.notebook import Notebook
 from workbench.definition.resources import JobResourceConfiguration, QueueSettings
-from workbench.definition.retries import as_retries
-from workbench.definition.sampling import SamplingAlgorithm
+from workbench.definition.single import SingleJob, part_or_none
 from workbench.definition.sweep import Sweep, Trial
 
 __all__ = ["Command", "CommandJob", "child", "command"]
 
-Part = TypeVar("Part", bound=Checked)
 
-
-class Command(Job):
+class Command(SingleJob):
     """A command job; also a function of its inputs: ``job(lr=0.1)`` returns a new job.
 
     Args:
         command: the shell command, with ``${{inputs.x}}`` for inputs.
-        code: the folder or file that is copied and becomes the working directory.
-        environment: a reference, ``local`` (as None: this interpreter), or an ``Environment``.
-        environment_variables: set in the process; no expressions in them.
-        resources: what one run may use.
-        limits: how long it may run.
-        distribution: Azure's description of several processes; kept, without effect here.
-        is_deterministic: kept, without effect here.
-        parent_job_name: the job that this one belongs to.
-        retries: how often it is tried again after a failure; not in Azure. See ``as_retries``.
-        fields: those of ``Job``: name, display_name, experiment_name, description, tags, properties,
-            compute, inputs, outputs, identity, services, queue_settings.
+        fields: those of ``SingleJob``: code, environment, environment_variables, resources, limits, distribution,
+            is_deterministic, parent_job_name, retries, and of ``Job``.
     """
 
     kind: ClassVar[str] = "command"
 
     command: str | None = None
-    code: Text | None = None
-    environment: Annotated[Environment | str | None, BeforeValidator(as_environment)] = None
-    environment_variables: Texts = Field(default_factory=dict)
-    resources: JobResourceConfiguration | None = None
-    limits: CommandJobLimits | None = None
-    distribution: Annotated[dict[str, Any] | None, BeforeValidator(as_mapping)] = None
-    is_deterministic: bool | None = None
-    parent_job_name: str | None = None
-    retries: Annotated[dict[str, int], BeforeValidator(as_retries)] = Field(default_factory=dict)
-
-    @checked_call
-    def set_resources(
-        self,
-        *,
-        instance_type: str | list[str] | None = None,
-        instance_count: int | None = None,
-        locations: list[str] | None = None,
-        properties: dict[str, Any] | None = None,
-        docker_args: str | list[str] | None = None,
-        shm_size: str | None = None,
-        gpus: float | None = None,
-        cpus: float | None = None,
-        memory: str | int | None = None,
-    ) -> None:
-        """Change what one run may use; what is not mentioned stays. See ``JobResourceConfiguration``."""
-        given = {name: value for name, value in locals().items() if name != "self"}
-        self.resources = _updated(self.resources or JobResourceConfiguration(), given)
-
-    @checked_call
-    def set_limits(self, *, timeout: float | None = None) -> None:
-        """Change the limits.
-
-        Args:
-            timeout: seconds after which the job is stopped.
-        """
-        self.limits = CommandJobLimits(timeout=timeout)
-
-    @checked_call
-    def set_queue_settings(self, *, job_tier: str | None = None, priority: str | None = None) -> None:
-        """Change the place in the queue. See ``QueueSettings``."""
-        given = {"job_tier": job_tier, "priority": priority}
-        self.queue_settings = _updated(self.queue_settings or QueueSettings(), given)
-
-    def __call__(self, **inputs: Any) -> Command:
-        """Return a new job with some inputs replaced; all else is kept but the name.
-
-        Args:
-            inputs: literals, ``Input`` objects, or distributions to sweep over.
-
-        Raises:
-            UnexpectedKeywordError: the job has no input of that name.
-            ValidationException: the value is not of the type that the input was declared with.
-        """
-        given = {name: self._replacement(name, value) for name, value in inputs.items()}
-        return self.with_fields(name=None, inputs={**copy.deepcopy(self.inputs), **given})
-
-    def _replacement(self, name: str, value: Any) -> Any:
-        if name not in self.inputs:
-            raise unexpected(name, self.inputs, "inputs")
-        declared = self.inputs[name]
-        is_plain = value is not None and not isinstance(value, Input | Distribution | Mapping)
-        if isinstance(declared, Input) and declared.is_literal and is_plain:
-            return declared.checked(value, f"inputs.{name}")
-        return value
-
-    @checked_call
-    def sweep(
-        self,
-        *,
-        primary_metric: str,
-        goal: str,
-        sampling_algorithm: str | SamplingAlgorithm = "random",
-        compute: str | None = None,
-        max_concurrent_trials: int | None = None,
-        max_total_trials: int | None = None,
-        timeout: float | None = None,
-        trial_timeout: float | None = None,
-        early_termination_policy: str | EarlyTerminationPolicy | None = None,
-        search_space: Mapping[str, Distribution] | None = None,
-        identity: Checked | Mapping[str, Any] | None = None,
-        queue_settings: QueueSettings | None = None,
-        job_tier: str | None = None,
-        priority: str | None = None,
-    ) -> Sweep:
-        """Return a sweep over the inputs that are distributions.
-
-        Args:
-            primary_metric: the name under which trials log the metric that decides.
-            goal: "maximize" or "minimize", in any case.
-            sampling_algorithm: "random", "grid", "bayesian", or an object.
-            compute: the command's, if left out.
-            max_concurrent_trials: how many trials run at once.
-            max_total_trials: how many trials there are at most.
-            timeout: seconds for the whole sweep.
-            trial_timeout: seconds for each trial; the command's own timeout is not carried over.
-            early_termination_policy: an object, or "median_stopping".
-            search_space: more distributions by name.
-            identity: the command's, if left out.
-            queue_settings: the command's, if left out.
-            job_tier: see ``QueueSettings``.
-            priority: see ``QueueSettings``.
-
-        Raises:
-            ValidationException: an argument is wrong; the message names it.
-        """
-        queue = queue_settings or self.queue_settings
-        if job_tier or priority:
-            queue = _updated(queue or QueueSettings(), {"job_tier": job_tier, "priority": priority})
-        return Sweep(
-            display_name=self.display_name,
-            experiment_name=self.experiment_name,
-            description=self.description,
-            tags=self.tags,
-            properties=self.properties,
-            compute=compute or self.compute,
-            identity=identity or self.identity,
-            services=self.services,
-            queue_settings=queue,
-            trial=self,
-            search_space=search_space or {},
-            sampling_algorithm=sampling_algorithm,
-            objective=Objective(goal=goal, primary_metric=primary_metric),
-            limits=SweepJobLimits(
-                max_total_trials=max_total_trials,
-                max_concurrent_trials=max_concurrent_trials,
-                timeout=timeout,
-                trial_timeout=trial_timeout,
-            ),
-            early_termination=early_termination_policy,
-            retries=self.retries,
-        )
 
 
 CommandJob = Command
@@ -267,7 +116,7 @@ def command(
         compute=compute,
         inputs=inputs,
         outputs=outputs,
-        resources=_or_none(
+        resources=part_or_none(
             JobResourceConfiguration,
             resources,
             instance_count=instance_count,
@@ -276,29 +125,30 @@ def command(
             docker_args=docker_args,
             shm_size=shm_size,
         ),
-        limits=_or_none(CommandJobLimits, None, timeout=timeout),
+        limits=part_or_none(CommandJobLimits, None, timeout=timeout),
         code=code,
         identity=identity,
         is_deterministic=is_deterministic,
         services=services,
-        queue_settings=_or_none(QueueSettings, None, job_tier=job_tier, priority=priority),
+        queue_settings=part_or_none(QueueSettings, None, job_tier=job_tier, priority=priority),
         parent_job_name=parent_job_name,
         retries=retries,
     )
 
 
-def child(sweep: Sweep, number: int, params: Mapping[str, Any]) -> Command:
-    """Return the command job that is trial ``number`` of a sweep; its command still holds the expressions.
+def child(sweep: Sweep, number: int, params: Mapping[str, Any]) -> Command | Notebook:
+    """Return the job that is trial ``number`` of a sweep; a command still holds the expressions.
 
     Args:
         sweep: a sweep that has its name.
         number: the trial's number, from 0.
         params: the values of its swept parameters; carried as the fact ``params``.
     """
-    parts = {name: getattr(sweep.trial, name) for name in Trial.field_names()}
+    kind: type[Command] | type[Notebook] = Command if sweep.trial.notebook is None else Notebook
+    parts = {name: getattr(sweep.trial, name) for name in Trial.field_names() if name in kind.field_names()}
     if sweep.resources is not None:
         parts["resources"] = sweep.resources
-    job = Command(
+    job = kind(
         **{
             **parts,
             "name": f"{sweep.name}_{number}",
@@ -309,22 +159,8 @@ def child(sweep: Sweep, number: int, params: Mapping[str, Any]) -> Command:
             "inputs": sweep.inputs,
             "outputs": sweep.outputs,
             "queue_settings": sweep.trial.queue_settings or sweep.queue_settings,
-            "limits": _or_none(CommandJobLimits, None, timeout=sweep.limits.trial_timeout),
+            "limits": part_or_none(CommandJobLimits, None, timeout=sweep.limits.trial_timeout),
             "parent_job_name": sweep.name,
         }
     )
     return job.with_facts(params=dict(params))
-
-
-def _updated(part: Part, given: Mapping[str, Any]) -> Part:
-    """Return the part with the given fields replaced where they are not None."""
-    kept = {name: getattr(part, name) for name in type(part).field_names()}
-    return type(part)(**{**kept, **{name: value for name, value in given.items() if value is not None}})
-
-
-def _or_none(cls: type[Part], whole: Part | Mapping[str, Any] | None, **given: Any) -> Part | None:
-    if whole is None and all(value is None for value in given.values()):
-        return None
-    if whole is None:
-        return _updated(cls(), given)
-    return _updated(whole if isinstance(whole, cls) else cls(**dict(whole)), given)

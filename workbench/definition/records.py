@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from workbench.definition.checking import one_of
 from workbench.definition.command import Command
+from workbench.definition.notebook import Notebook
 from workbench.definition.sweep import Sweep
 
-__all__ = ["job_from_record", "to_record"]
+__all__ = ["AnyJob", "job_from_record", "to_record"]
 
-_JOBS: dict[str, type[Command] | type[Sweep]] = {"command": Command, "sweep": Sweep}
+AnyJob: TypeAlias = Command | Notebook | Sweep
+
+_JOBS: dict[str, type[Command] | type[Notebook] | type[Sweep]] = {
+    "command": Command,
+    "notebook": Notebook,
+    "sweep": Sweep,
+}
 
 
-def to_record(job: Command | Sweep) -> dict[str, Any]:
-    """Return the definition of a job as JSON types, with a ``type`` to tell the two kinds apart."""
+def to_record(job: AnyJob) -> dict[str, Any]:
+    """Return the definition of a job as JSON types, with a ``type`` to tell the kinds apart."""
     return job.to_dict()
 
 
-def job_from_record(record: Mapping[str, Any]) -> Command | Sweep:
+def job_from_record(record: Mapping[str, Any]) -> AnyJob:
     """Return the job that ``to_record`` described; facts are not part of it.
 
     Raises:

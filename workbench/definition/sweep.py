@@ -1,4 +1,4 @@
-"""The sweep: many trials of one command over a search space."""
+"""The sweep: many trials of one command or notebook over a search space."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ __all__ = ["Sweep", "SweepJob", "Trial"]
 
 
 class Trial(Checked):
-    """The part of a command job that each trial of a sweep repeats.
+    """The part of a command or notebook job that each trial of a sweep repeats.
 
     Args:
         command: the shell command, with ``${{search_space.x}}`` for swept parameters.
+        notebook: in its place: the notebook, whose parameters are swept.
+        kernel: what runs the notebook.
         code: the folder or file that becomes the working directory.
         environment: a reference, ``local``, or an ``Environment``.
         environment_variables: set in the process.
@@ -39,6 +41,8 @@ class Trial(Checked):
     """
 
     command: str | None = None
+    notebook: Text | None = None
+    kernel: str | None = None
     code: Text | None = None
     environment: Annotated[Environment | str | None, BeforeValidator(as_environment)] = None
     environment_variables: Texts = Field(default_factory=dict)
@@ -68,16 +72,16 @@ def _distribution(value: Any, name: str) -> Distribution:
 def _trial(value: Any) -> Any:
     if not isinstance(value, Job):
         return value
-    if not hasattr(value, "command"):
-        raise ValidationException("a sweep cannot be the trial of a sweep", fix="Give a command job")
-    return Trial(**copy.deepcopy({name: getattr(value, name) for name in Trial.field_names()}))
+    if isinstance(value, Sweep):
+        raise ValidationException("a sweep cannot be the trial of a sweep", fix="Give a command or notebook job")
+    return Trial(**copy.deepcopy({name: getattr(value, name, None) for name in Trial.field_names()}))
 
 
 class Sweep(Job):
-    """Many trials of one command, each with other parameters.
+    """Many trials of one command or notebook, each with other parameters.
 
     Args:
-        trial: a command job, or the parts of one (``Trial``). A command's inputs and outputs become the
+        trial: a command or notebook job, or the parts of one (``Trial``). A job's inputs and outputs become the
             sweep's, and those that are distributions its search space.
         search_space: distributions by name.
         objective: which metric decides, and whether it should be large or small.

@@ -10,9 +10,8 @@ from typing import IO, Any, TypeVar
 
 from workbench.definition.assets import Data, Model
 from workbench.definition.checking import Checked, show
-from workbench.definition.command import Command
 from workbench.definition.environment import Environment
-from workbench.definition.records import job_from_record
+from workbench.definition.records import AnyJob, job_from_record
 from workbench.definition.sweep import Sweep
 from workbench.definition.yaml_text import from_text, to_text
 from workbench.errors import ValidationException
@@ -29,8 +28,8 @@ _Made = TypeVar("_Made")
 
 def load_job(
     source: Source, *, params_override: Overrides | None = None, relative_origin: str | PathLike[str] | None = None
-) -> Command | Sweep:
-    """Read a command job or a sweep from YAML.
+) -> AnyJob:
+    """Read a command job, a notebook job or a sweep from YAML.
 
     Args:
         source: a file's path, or an open file.
@@ -149,23 +148,25 @@ def _override(fields: dict[str, Any], overrides: Overrides) -> None:
                 target[last] = value
 
 
-def _job(fields: dict[str, Any], base: Path) -> Command | Sweep:
+def _job(fields: dict[str, Any], base: Path) -> AnyJob:
     if "trial" in fields and "type" not in fields:
         raise ValidationException("is needed for a job with a trial", "type", "Add type: sweep")
-    sweep = str(fields.get("type", "")).lower() == "sweep"
-    _need(fields, *(("trial", "objective") if sweep else ("command",)))
+    kind = str(fields.get("type", "")).lower()
+    sweep = kind == "sweep"
+    _need(fields, *(("trial", "objective") if sweep else ("notebook",) if kind == "notebook" else ("command",)))
     part = fields["trial"] if sweep else fields
     if sweep and not isinstance(part, Mapping):
         raise ValidationException(
             f"must be a mapping; got {show(part)}", "trial", "Write command:, environment: and code: under trial:"
         )
     _settle_path(part, "code", base)
+    _settle_notebook(part, base)
     _settle_job_environment(part, base)
     for kind in ("inputs", "outputs"):
         for entry in _mappings(fields.get(kind)):
             _settle_path(entry, "path", base)
     job = job_from_record(fields)
-    if isinstance(job, Sweep):
+    if isinstance(job, Sweep) and part.get("notebook") is None:
         _need(part, "command", prefix="trial.")
     return job
 
@@ -186,6 +187,13 @@ def _settle_path(fields: Any, name: str, base: Path) -> None:
         if _ASSET.fullmatch(text) and name == "path" and not (base / text).exists():
             return
         fields[name] = str((base / text).resolve())
+
+
+def _settle_notebook(fields: Any, base: Path) -> None:
+    """Make a notebook's path independent of the current folder; one that is inside ``code`` is already."""
+    text, code = fields.get("notebook"), fields.get("code")
+    if isinstance(text, str) and not (isinstance(code, str) and (Path(code) / text).is_file()):
+        _settle_path(fields, "notebook", base)
 
 
 def _settle_job_environment(fields: Any, base: Path) -> None:

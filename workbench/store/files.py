@@ -190,6 +190,16 @@ class TrialFolder:
         return self.root / "metrics.jsonl"
 
     @property
+    def progress(self) -> Path:
+        """How far a notebook is; replaced by rename while it runs."""
+        return self.root / "progress.json"
+
+    @property
+    def output_values(self) -> Path:
+        """One line for each call of ``workbench.output``."""
+        return self.root / "outputs.jsonl"
+
+    @property
     def work(self) -> Path:
         """The working directory: this trial's own copy of the code."""
         return self.root / "work"
@@ -213,6 +223,11 @@ class TrialFolder:
     def log(self) -> Path:
         """Standard output and standard error, merged, under Azure's name."""
         return self.artifacts / "user_logs" / "std_log.txt"
+
+    @property
+    def notebook(self) -> Path:
+        """The executed notebook; replaced by rename while it runs."""
+        return self.artifacts / "output.ipynb"
 
     @property
     def named_outputs(self) -> Path:

@@ -63,6 +63,7 @@ def specify(
         grace=launch["grace"],
         params=dict(trial.params),
         inputs=dict(launch["literals"]),
+        notebook=launch.get("notebook"),
         tags=dict(trial.tags),
     )
 

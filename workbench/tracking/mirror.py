@@ -36,6 +36,7 @@ class Mirror:
         self._tracking: WorkspaceStore | None = None
         self._parents: dict[str, JobRecord] = {}
         self._known: set[str] = set()
+        self._left_out: set[str] = set()
 
     def catch_up(self) -> int:
         """Bring all changes since the last time to MLflow; return the cursor that was reached.
@@ -54,7 +55,7 @@ class Mirror:
             if changes.cursor == since:
                 return since
             self._write_runs(tracking, self._concerned(changes))
-            tracking.add_points(_run_points(changes.points))
+            tracking.add_points(_run_points(p for p in changes.points if p.job not in self._left_out))
             with self._store.write() as writer:
                 writer.set_cursor(CURSOR, changes.cursor)
             tracking.made = False
@@ -77,9 +78,27 @@ class Mirror:
 
     def _write_runs(self, tracking: WorkspaceStore, records: Sequence[JobRecord]) -> None:
         for start in range(0, len(records), _RUNS_AT_ONCE):
-            batch = records[start : start + _RUNS_AT_ONCE]
+            self._write_batch(tracking, records[start : start + _RUNS_AT_ONCE])
+
+    def _write_batch(self, tracking: WorkspaceStore, batch: Sequence[JobRecord]) -> None:
+        """Write runs together; if MLflow refuses, one by one: one it cannot keep is no trouble for the others."""
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415  # takes a second
+
+        try:
             tracking.put_runs([self._facts(record) for record in batch])
             self._known.update(record.name for record in batch)
+        except (MlflowException, ValueError) as error:
+            if len(batch) == 1:
+                self._leave_out(batch[0], error)
+            else:
+                for record in batch:
+                    self._write_batch(tracking, [record])
+
+    def _leave_out(self, record: JobRecord, error: Exception) -> None:
+        if record.name not in self._left_out:
+            self._left_out.add(record.name)
+            with self._store.write() as writer:
+                writer.add_event(record.name, "warning", f"MLflow cannot keep this job: {error}")
 
     def _facts(self, record: JobRecord) -> RunFacts:
         facts = facts_of_record(record, self._parent(record), self._workspace)

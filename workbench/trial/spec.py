@@ -32,6 +32,8 @@ class TrialSpec:
         gpus: UUIDs of the GPUs that are leased for it.
         devices: file that stands in for the driver of the GPUs, if one does.
         nvml: folder of the module that asks the driver.
+        notebook: of a notebook trial: ``path`` in the working directory, ``kernel``, and the parameters: ``values`` with
+            their types, and the names of those that are paths: ``data``, ``outputs``.
         params, inputs, tags, experiment_name, display_name, created: facts for tracking.
     """
 
@@ -55,6 +57,7 @@ class TrialSpec:
     gpus: list[str] = field(default_factory=list)
     devices: str | None = None
     nvml: str | None = None
+    notebook: dict[str, Any] | None = None
     params: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)

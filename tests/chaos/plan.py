@@ -1,0 +1,84 @@
+"""What one round of chaos runs and kills, all of it decided by a seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from workbench import command
+from workbench.definition.sweep import Sweep
+from workbench.sweep import BanditPolicy, RandomSamplingAlgorithm, Uniform
+
+__all__ = ["KINDS", "Plan", "make_plan"]
+
+KINDS = ("client", "supervisor", "mirror", "host", "user", "all")
+_WEIGHTS = (1, 4, 1, 3, 3, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A sweep and its misfortunes.
+
+    Args:
+        name: of the sweep.
+        seed: of its draws.
+        code: the folder of its code.
+        ran: the folder in which each start of a trial is written down.
+        trials: how many.
+        steps: points that each trial logs.
+        pace: seconds between two points.
+        bandit: whether trials that fall behind are stopped.
+        retries: how often a trial is tried again whose host was lost.
+        cancel_after: seconds after which the sweep is canceled; None for never.
+        kills: pairs of seconds to wait and of what to kill then.
+    """
+
+    name: str
+    seed: int
+    code: str
+    ran: str
+    trials: int
+    steps: int
+    pace: float
+    bandit: bool
+    retries: int
+    cancel_after: float | None
+    kills: list[tuple[float, str]]
+
+    def sweep(self) -> Sweep:
+        """Return the sweep."""
+        job = command(
+            code=self.code,
+            command="sleep 1000 & python trial.py ${{inputs.x}} ${{inputs.steps}} ${{inputs.pace}} ${{inputs.ran}}",
+            inputs={"x": 0, "steps": self.steps, "pace": self.pace, "ran": self.ran},
+            experiment_name="chaos",
+        )
+        sweep = job(x=Uniform(0, 1)).sweep(
+            primary_metric="score",
+            goal="maximize",
+            sampling_algorithm=RandomSamplingAlgorithm(seed=self.seed),
+            max_total_trials=self.trials,
+            max_concurrent_trials=2,
+            early_termination_policy=BanditPolicy(slack_amount=0.3, evaluation_interval=1) if self.bandit else None,
+        )
+        sweep.name = self.name
+        sweep.resources = {"cpus": 0.5}
+        sweep.retries = {"host_lost": self.retries} if self.retries else {}
+        return sweep
+
+
+def make_plan(random: Random, number: int, code: str, ran: str) -> Plan:
+    """Return the plan of round ``number``."""
+    return Plan(
+        name=f"chaos{number:04d}",
+        seed=random.randrange(2**31),
+        code=code,
+        ran=ran,
+        trials=random.randint(4, 6),
+        steps=random.randint(3, 6),
+        pace=round(random.uniform(0.02, 0.25), 3),
+        bandit=random.random() < 0.3,
+        retries=random.choice((0, 0, 1, 2)),
+        cancel_after=random.uniform(0.2, 3) if random.random() < 0.15 else None,
+        kills=[(random.expovariate(1.4), random.choices(KINDS, _WEIGHTS)[0]) for _ in range(random.randint(4, 9))],
+    )

@@ -1,0 +1,76 @@
+"""Finding the parts of a workspace among the processes of the machine, and killing them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.client.context import Context
+from workbench.store.files import TrialFolder, read_json
+from workbench.trial.processes import Identity, descendants, is_alive
+from workbench.trial.spec import Exit
+
+__all__ = ["Host", "kill", "living_hosts", "running_module"]
+
+
+@dataclass(frozen=True)
+class Host:
+    """A living trial host.
+
+    Args:
+        trial: whose.
+        attempt: which attempt at it.
+        folder: the trial folder.
+        identity: the process.
+    """
+
+    trial: str
+    attempt: int
+    folder: TrialFolder
+    identity: Identity
+
+    @property
+    def lost(self) -> bool:
+        """Whether the host, which is dead, had no time to say how the trial ended."""
+        try:
+            ending = Exit.read(self.folder)
+        except (ValueError, TypeError):
+            return True
+        return ending is None or ending.cause == "host_lost"
+
+    def users(self) -> list[int]:
+        """Return the processes of the user's code."""
+        return descendants(self.identity.pid)
+
+
+def living_hosts(context: Context) -> list[Host]:
+    """Return the hosts of all trials that the store takes for unfinished."""
+    found = []
+    for record in context.store.unfinished():
+        folder = context.workspace.trial(record.folder)
+        if record.type == "trial" and (claim := read_json(folder.host)):
+            identity = Identity.from_record(claim["host"])
+            if identity and is_alive(identity):
+                found.append(Host(record.name, record.attempt, folder, identity))
+    return found
+
+
+def running_module(module: str, root: Path) -> list[int]:
+    """Return the pids of ``python -m module root``."""
+    wanted = [b"-m", module.encode(), str(root).encode()]
+    found = []
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):
+            if process.name.isdigit() and (process / "cmdline").read_bytes().split(b"\0")[1:4] == wanted:
+                found.append(int(process.name))
+    return found
+
+
+def kill(*pids: int) -> None:
+    """Kill -9."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

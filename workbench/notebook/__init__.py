@@ -1,0 +1,1 @@
+"""Notebook trials: parameters, and execution through papermill with live progress."""

@@ -1,0 +1,122 @@
+"""A bound on what one cell may leave in the executed notebook; the log of the trial has all of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+__all__ = ["MOST_OUTPUTS", "TEXT_CHARACTERS", "TEXT_LINES", "CellOutputs"]
+
+TEXT_LINES = 1000
+"""Lines of printed text that are kept from the beginning of a cell's output, and as many from its end."""
+
+TEXT_CHARACTERS = 200_000
+"""Characters of it, likewise."""
+
+MOST_OUTPUTS = 1000
+"""Outputs of one cell beside printed text: tables, plots, anything displayed."""
+
+_NAME = {"stdout": "stdout", "stderr": "stderr"}
+
+
+class CellOutputs:
+    """What has been added to the outputs of one cell, and what of it is kept.
+
+    Nothing is ever removed in front of a kept output: their positions are what display ids refer to.
+
+    Args:
+        outputs: the cell's list of outputs.
+    """
+
+    def __init__(self, outputs: list[Any]) -> None:
+        self._outputs = outputs
+        self._lines = 0
+        self._characters = 0
+        self._tails: dict[str, _Tail] = {}
+        self._displayed = 0
+        self._left_out: Any = None
+
+    def add_text(self, output: Any) -> None:
+        """Keep as much of the stream output, which is the last in the list, as there is room for."""
+        text, name = output.text, _NAME.get(output.name, output.name)
+        if not self._tails:
+            room = _cut(text, TEXT_LINES - self._lines, TEXT_CHARACTERS - self._characters)
+            self._lines += text.count("\n", 0, room)
+            self._characters += room
+            if room == len(text):
+                return
+            output.text, text = text[:room], text[room:]
+            if not room:
+                self._outputs.pop()
+        else:
+            self._outputs.pop()
+        if name not in self._tails:
+            self._tails[name] = _Tail()
+            self._outputs.append(self._tails[name].into(output.copy()))
+        self._tails[name].add(text)
+
+    def has_room(self) -> bool:
+        """Return whether one more thing may be displayed; counts it, and what is left out."""
+        self._displayed += 1
+        return self._displayed <= MOST_OUTPUTS
+
+    def settle(self) -> None:
+        """Bring the outputs up to date with what was added; to be called before anybody reads them."""
+        for tail in self._tails.values():
+            tail.settle()
+        if (beyond := self._displayed - MOST_OUTPUTS) > 0:
+            if self._left_out is None:
+                from nbformat.v4 import new_output  # noqa: PLC0415 - rarely needed
+
+                self._left_out = new_output("stream", name="stderr")
+                self._outputs.append(self._left_out)
+            self._left_out.text = f"… {beyond:,} more outputs of this cell are left out: {MOST_OUTPUTS:,} are kept …\n"
+
+
+class _Tail:
+    """The last lines of one stream, behind a note that says how many are missing."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque()
+        self._characters = 0
+        self._dropped = 0
+        self._output: Any = None
+
+    def into(self, output: Any) -> Any:
+        """Return ``output`` after making it the one that shows this."""
+        self._output = output
+        return output
+
+    def add(self, text: str) -> None:
+        lines = text.splitlines(keepends=True) if "\r" not in text else _split(text)
+        if self._lines and not self._lines[-1].endswith("\n") and lines:
+            lines[0] = self._lines.pop() + lines[0]
+            self._characters -= len(lines[0])
+            self._characters = sum(map(len, self._lines))
+        for line in lines:
+            kept = line[-TEXT_CHARACTERS:]
+            self._lines.append(kept)
+            self._characters += len(kept)
+        while len(self._lines) > TEXT_LINES or self._characters > TEXT_CHARACTERS:
+            self._characters -= len(self._lines.popleft())
+            self._dropped += 1
+
+    def settle(self) -> None:
+        note = f"… {self._dropped:,} lines are left out here; the log of the trial has them …\n" if self._dropped else ""
+        self._output.text = note + "".join(self._lines)
+
+
+def _split(text: str) -> list[str]:
+    return [line + "\n" for line in text.split("\n")[:-1]] + ([text.rsplit("\n", 1)[-1]] if text[-1:] != "\n" else [])
+
+
+def _cut(text: str, lines: int, characters: int) -> int:
+    """Return how much of ``text`` is within the first ``lines`` lines and ``characters`` characters."""
+    end = 0
+    for _ in range(max(0, lines)):
+        newline = text.find("\n", end)
+        if newline < 0:
+            end = len(text)
+            break
+        end = newline + 1
+    return max(0, min(end, characters))
