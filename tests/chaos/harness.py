@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from pathlib import Path
 from random import Random
 
 from tests.chaos.invariants import Evidence, check_mlflow, check_round
-from tests.chaos.plan import Plan, make_plan
+from tests.chaos.plan import KINDS, Plan, make_plan
 from tests.chaos.processes import Host, kill, living_hosts, running_module
 from tests.conftest import stop_everything, supervisor_of
 from workbench.client.ml_client import MLClient
@@ -194,13 +193,14 @@ class _Round:
     # Killing
 
     def _kill(self, kind: str) -> None:
-        chosen = [kind] if kind == "all" or self._exists(kind) else ["host", "supervisor"]
-        for one in chosen:
-            if one == "all" or self._exists(one):
-                self.killed.append(one)
-                self._harness.kills[one] += 1
-                self._kill_parts(("client", "supervisor", "mirror", "host", "user") if one == "all" else (one,), one)
-                return
+        parts = [one for one in KINDS if one != "all" and self._exists(one)]
+        if not parts:
+            return
+        if kind != "all" and kind not in parts:
+            kind = self._random.choice(parts)
+        self.killed.append(kind)
+        self._harness.kills[kind] += 1
+        self._kill_parts(tuple(parts) if kind == "all" else (kind,), kind)
 
     def _exists(self, kind: str) -> bool:
         match kind:

@@ -129,14 +129,16 @@ def _check_machine(context: Context, leases: Path) -> list[str]:
         f"process {pid} is left over: {_command(pid)}"
         for pid in marked_processes("WORKBENCH_WORKSPACE", str(root)) + _hosts_below(context.workspace.runs)
     ]
-    for file in leases.iterdir():
-        if (free := free_units(Resource(file.name, _ALL), leases)) != _ALL:
-            found.append(f"{_ALL - free} units of {file.name} are still leased")
+    found += [
+        f"{_ALL - free} units of {file.name} are still leased"
+        for file in leases.iterdir()
+        if (free := free_units(Resource(file.name, _ALL), leases)) != _ALL
+    ]
     # One that found another in its place leaves by itself, as soon as that one listens.
     wait_until(lambda: len(running_module("workbench.supervisor", root)) == 1, context, 5)
     supervisors = running_module("workbench.supervisor", root)
     if len(supervisors) != 1:
-        found.append(f"there are {len(supervisors)} supervisors")
+        found.append(f"there are {len(supervisors)} supervisors: {'; '.join(map(_describe, supervisors))}")
     with sqlite3.connect(context.workspace.database) as connection:
         said = connection.execute("PRAGMA integrity_check").fetchone()[0]
     connection.close()
@@ -155,6 +157,17 @@ def _hosts_below(runs: Path) -> list[int]:
         if b"WORKBENCH_TRIAL_FOLDER=" + bytes(runs) + b"/" in surroundings:
             found.append(int(process.name))
     return found
+
+
+def _describe(pid: int) -> str:
+    process = Path(f"/proc/{pid}")
+    try:
+        opened = [link.readlink() for link in (process / "fd").iterdir()]
+        parent = (process / "stat").read_text().rpartition(")")[2].split()[:2]
+        waits = (process / "wchan").read_text()
+    except OSError:
+        return f"{pid} (it has just ended)"
+    return f"{pid} (state and parent {parent}, in {waits}, open: {[path.name for path in opened]})"
 
 
 def _command(pid: int) -> str:

@@ -14,8 +14,7 @@ import pytest
 
 from tests.conftest import supervisor_of
 from workbench import MLClient, command
-from workbench.definition.command import Command
-from workbench.definition.sweep import Sweep
+from workbench.definition.records import AnyJob
 from workbench.errors import JobException
 from workbench.sweep import BanditPolicy, Choice, RandomSamplingAlgorithm, Uniform
 from workbench.trial.processes import marked_processes
@@ -23,7 +22,7 @@ from workbench.trial.processes import marked_processes
 WriteCode = Callable[[str], str]
 
 
-def finish(client: MLClient, job: Command | Sweep) -> Command | Sweep:
+def finish(client: MLClient, job: AnyJob) -> AnyJob:
     """Submit a job, wait for its end and return it as it then is."""
     submitted = client.create_or_update(job)
     wait(client, submitted.name)
@@ -36,7 +35,7 @@ def wait(client: MLClient, name: str) -> None:
     assert wait_until(lambda: client.jobs.record(name).status.is_finished, client.context, 90), client.jobs.get(name)
 
 
-def trials(client: MLClient, sweep: Command | Sweep) -> list[Command | Sweep]:
+def trials(client: MLClient, sweep: AnyJob) -> list[AnyJob]:
     return list(client.jobs.list(parent_job_name=sweep.name))
 
 

@@ -54,7 +54,7 @@ def start_host(tmp_path: Path) -> StartHost:
             "display_name": "t",
             "created": 0.0,
         }
-        TrialSpec(**(facts | settings)).write(folder)
+        TrialSpec(**(facts | settings)).write_into(folder)
         host_log = folder.host_log.open("wb")
         process = subprocess.Popen(command_line(folder), stdout=host_log, stderr=host_log, start_new_session=True)
         host_log.close()

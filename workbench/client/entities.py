@@ -10,7 +10,8 @@ from typing import Any
 
 from workbench.client.context import Context
 from workbench.definition.command import Command, child
-from workbench.definition.records import job_from_record
+from workbench.definition.notebook import Notebook
+from workbench.definition.records import AnyJob, job_from_record
 from workbench.definition.sweep import Sweep
 from workbench.store.records import JobRecord
 
@@ -27,7 +28,7 @@ class Service(dict[str, str]):
             raise AttributeError(name) from None
 
 
-def job_entity(record: JobRecord, context: Context) -> Command | Sweep:
+def job_entity(record: JobRecord, context: Context) -> AnyJob:
     """Return the entity of a job, a sweep, or a trial with its parameters and score."""
     if record.parent is not None:
         parent = context.store.job(record.parent)
@@ -42,7 +43,7 @@ def job_entity(record: JobRecord, context: Context) -> Command | Sweep:
     return job.with_facts(**_facts(record, record, context))
 
 
-def trial_entities(parent: JobRecord, records: list[JobRecord], context: Context) -> list[Command]:
+def trial_entities(parent: JobRecord, records: list[JobRecord], context: Context) -> list[Command | Notebook]:
     """Return the entities of trials of one sweep."""
     sweep = job_from_record(parent.definition)
     if not isinstance(sweep, Sweep):

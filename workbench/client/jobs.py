@@ -10,13 +10,14 @@ from typing import Literal
 
 from workbench.client.context import Context
 from workbench.client.entities import job_entity, trial_entities
+from workbench.client.notebooks import notebook_source
 from workbench.client.poller import LROPoller
 from workbench.client.rerun import Rerun, prepare_rerun
 from workbench.client.streaming import Sink, stream_job
-from workbench.client.submission import prepare
+from workbench.client.submission import local_code, prepare
 from workbench.client.waiting import wait_until
 from workbench.definition.checks import check
-from workbench.definition.command import Command
+from workbench.definition.records import AnyJob
 from workbench.definition.sweep import Sweep
 from workbench.errors import JobException, NotFoundError, ValidationException
 from workbench.store.records import JobRecord
@@ -41,14 +42,14 @@ class JobOperations:
 
     def create_or_update(
         self,
-        job: Command | Sweep,
+        job: AnyJob,
         *,
         description: str | None = None,
         compute: str | None = None,
         tags: Mapping[str, str] | None = None,
         experiment_name: str | None = None,
         skip_validation: bool = False,
-    ) -> Command | Sweep:
+    ) -> AnyJob:
         """Submit ``job`` and return it as stored; the calling process may end at once.
 
         A job that came from the workspace is not submitted again: its display name, description and tags are changed.
@@ -84,7 +85,7 @@ class JobOperations:
         ensure_supervisor(self._context.workspace)
         return job_entity(record, self._context)
 
-    def get(self, name: str) -> Command | Sweep:
+    def get(self, name: str) -> AnyJob:
         """Return the job, sweep or trial called ``name``.
 
         Raises:
@@ -98,7 +99,7 @@ class JobOperations:
         parent_job_name: str | None = None,
         list_view_type: ListViewType = "ACTIVE_ONLY",
         max_results: int | None = None,
-    ) -> Iterator[Command | Sweep]:
+    ) -> Iterator[AnyJob]:
         """Yield the jobs, newest first; with a parent, its trials with parameters and score, in order.
 
         Args:
@@ -165,7 +166,7 @@ class JobOperations:
         description: str | None = None,
         tags: Mapping[str, str] | None = None,
         properties: Mapping[str, str] | None = None,
-    ) -> Command | Sweep:
+    ) -> AnyJob:
         """Change what people read of a job; tags and properties are merged into those it has.
 
         Raises:
@@ -215,7 +216,7 @@ class JobOperations:
             for output in self._job_of(best).launch.get("outputs", ()):
                 _copy(self._output(record, best, output), target / "named-outputs" / output, optional=True)
 
-    def validate(self, job: Command | Sweep, *, raise_on_failure: bool = False) -> Sequence[str]:
+    def validate(self, job: AnyJob, *, raise_on_failure: bool = False) -> Sequence[str]:
         """Return what is wrong or doubtful about a job, without submitting it; empty when nothing is.
 
         Args:
@@ -226,8 +227,10 @@ class JobOperations:
             ValidationException: it cannot be submitted, and ``raise_on_failure`` is set.
         """
         try:
-            return check(job)
-        except ValidationException as error:
+            part = job.trial if isinstance(job, Sweep) else job
+            source = notebook_source(job, local_code(part.code))
+            return [*check(job), *(source.warnings if source else ())]
+        except (ValidationException, NotFoundError) as error:
             if raise_on_failure:
                 raise
             return [str(error)]
@@ -256,7 +259,7 @@ class JobOperations:
             )
         return record
 
-    def _patch(self, job: Command | Sweep, changes: Mapping[str, object]) -> Command | Sweep:
+    def _patch(self, job: AnyJob, changes: Mapping[str, object]) -> AnyJob:
         record = self.record(job.name or "")
         columns = {
             "display_name": job.display_name or record.display_name,

@@ -21,6 +21,7 @@ from workbench.definition.assets import Data, Model
 from workbench.definition.command import Command
 from workbench.definition.compute import Compute
 from workbench.definition.environment import Environment
+from workbench.definition.notebook import Notebook
 from workbench.definition.sweep import Sweep
 from workbench.errors import NotFoundError, UnexpectedKeywordError, ValidationException
 from workbench.store.database import Store
@@ -126,7 +127,7 @@ class MLClient:
         Raises:
             ValidationException: it is none of these, or something in it is wrong.
         """
-        if isinstance(entity, Command | Sweep):
+        if isinstance(entity, Command | Notebook | Sweep):
             return self.jobs.create_or_update(entity)
         if isinstance(entity, Model):
             return self.models.create_or_update(entity)

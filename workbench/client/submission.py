@@ -17,16 +17,17 @@ from urllib.parse import unquote, urlparse
 
 from workbench.client.circumstances import circumstances
 from workbench.client.context import Context
+from workbench.client.notebooks import SHELL, NotebookSource, notebook_source, trial_notebook
 from workbench.definition.checks import check
-from workbench.definition.command import Command
 from workbench.definition.distributions import Distribution
 from workbench.definition.environment import Environment
 from workbench.definition.expressions import as_text, to_shell
 from workbench.definition.inputs import Input, Output
 from workbench.definition.naming import generate_name
-from workbench.definition.records import to_record
+from workbench.definition.records import AnyJob, to_record
 from workbench.definition.status import JobStatus
 from workbench.definition.sweep import Sweep
+from workbench.definition.words import to_words
 from workbench.errors import NotFoundError, ValidationException
 from workbench.search.space import size
 from workbench.store.records import JobRecord
@@ -38,7 +39,7 @@ from workbench.tracking.registry import LATEST, Registry
 from workbench.trial.devices import devices_from
 from workbench.trial.leases import folder as lease_folder
 
-__all__ = ["prepare", "resolve_asset", "split_reference"]
+__all__ = ["local_code", "prepare", "resolve_asset", "split_reference"]
 
 _SESSION_ONLY = ("JPY_", "PYDEVD_", "WORKBENCH_", "AZUREML_", "AZURE_ML_", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_")
 # What a job that came back from the workspace carries of its own life; a new job made from it must not.
@@ -48,7 +49,7 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS
 _REMOTE = re.compile(r"(https?|wasbs?|abfss?|adl|s3|gs)://|azureml://")
 
 
-def prepare(job: Command | Sweep, context: Context) -> tuple[JobRecord, str]:
+def prepare(job: AnyJob, context: Context) -> tuple[JobRecord, str]:
     """Return the row for ``job``, everything it names made safe in the workspace, and the diff of its code.
 
     Args:
@@ -65,10 +66,18 @@ def prepare(job: Command | Sweep, context: Context) -> tuple[JobRecord, str]:
     name = job.name or generate_name()
     _check_free(name, context)
     part = job.trial if isinstance(job, Sweep) else job
-    code = _local_code(part.code)
+    code = local_code(part.code)
+    if source := notebook_source(job, code):
+        code = source.code
+        for warning in source.warnings:
+            warnings.warn(warning, UserWarning, stacklevel=4)
     git, diff = git_facts(code if code is None or code.is_dir() else code.parent) if code else ({}, "")
     snapshot = take_snapshot(code, context.workspace) if code else None
-    launch = _launch(job, part, context) | {"snapshot": snapshot}
+    if source and snapshot and not (context.workspace.snapshots / snapshot / source.path).is_file():
+        raise ValidationException(
+            f"{source.path!r} is left out of the code", "notebook", "Let the .amlignore or .gitignore there keep it"
+        )
+    launch = _launch(job, part, context, source) | {"snapshot": snapshot}
     properties = git | {key: value for key, value in _texts(job.properties).items() if not key.startswith(_RUNTIME)}
     if snapshot:
         properties["ContentSnapshotId"] = snapshot
@@ -130,7 +139,7 @@ def split_reference(reference: str) -> tuple[str, str | None, str | None]:
     return (name, None, version) if version else (name, "latest", None)
 
 
-def _check_texts(job: Command | Sweep) -> None:
+def _check_texts(job: AnyJob) -> None:
     """Refuse what no process, file or database could be told.
 
     Raises:
@@ -175,26 +184,35 @@ def _texts(texts: Mapping[str, str | None]) -> dict[str, str]:
     return {name: value or "" for name, value in texts.items()}
 
 
-def _launch(job: Command | Sweep, part: Any, context: Context) -> dict[str, Any]:
+def _launch(job: AnyJob, part: Any, context: Context, notebook: NotebookSource | None) -> dict[str, Any]:
     inputs = _inputs(job, context)
     literals = {name: as_text(value) for name, value in inputs.items() if not isinstance(value, dict)}
     data = {name: value for name, value in inputs.items() if isinstance(value, dict)}
     outputs = {name: output.type != "uri_file" for name, output in job.outputs.items()}
     sweep = job if isinstance(job, Sweep) else None
     surroundings = _surroundings()
+    command = "" if notebook else part.command or ""
     return {
-        "shell": to_shell(
-            part.command or "",
+        "kind": "notebook" if notebook else "command",
+        "notebook": trial_notebook(notebook, inputs) if notebook else None,
+        "shell": SHELL
+        if notebook
+        else to_shell(
+            command,
             literals=literals,
             data=data,
             outputs=outputs,
             search_space=sweep.search_space if sweep else (),
         ),
+        "words": to_words(command, data=data) if command and "PATH" not in part.environment_variables else None,
+        "preload": part.preload,
         "literals": literals,
         "data": data,
         "outputs": outputs,
         "output_paths": _output_paths(job.outputs),
-        "variables": _fair_threads(sweep, surroundings) | _texts(part.environment_variables),
+        "variables": _fair_threads(sweep, surroundings)
+        | ({"WORKBENCH_PYTHON": sys.executable} if notebook else {})
+        | _texts(part.environment_variables),
         "timeout": sweep.limits.trial_timeout if sweep else (job.limits.timeout if job.limits else None),
         "grace": read_settings(context.workspace).grace,
         "resources": _resources(job, part, context),
@@ -211,7 +229,7 @@ def _launch(job: Command | Sweep, part: Any, context: Context) -> dict[str, Any]
     }
 
 
-def _inputs(job: Command | Sweep, context: Context) -> dict[str, Any]:
+def _inputs(job: AnyJob, context: Context) -> dict[str, Any]:
     """Return each input that has a value: a literal as it is, data as a mapping with an absolute path."""
     found: dict[str, Any] = {}
     for name, value in job.inputs.items():
@@ -276,7 +294,12 @@ def _output_paths(outputs: Mapping[str, Output]) -> dict[str, str]:
     }
 
 
-def _local_code(code: str | None) -> Path | None:
+def local_code(code: str | None) -> Path | None:
+    """Return the absolute path of a job's ``code``.
+
+    Raises:
+        ValidationException: it is somewhere else than on this machine.
+    """
     if code is None:
         return None
     if _REMOTE.match(code):
@@ -346,7 +369,7 @@ _PRIORITIES = {"low": -10, "medium": 0, "high": 10}
 _TIERS = {"spot": -2, "basic": -1, "standard": 0, "premium": 1}
 
 
-def _priority(job: Command | Sweep) -> int:
+def _priority(job: AnyJob) -> int:
     """Return the place of a job among others: its priority counts, then its tier."""
     queue = job.queue_settings
     if queue is None:
@@ -354,7 +377,7 @@ def _priority(job: Command | Sweep) -> int:
     return _PRIORITIES.get(queue.priority or "", 0) + _TIERS.get((queue.job_tier or "").lower(), 0)
 
 
-def _resources(job: Command | Sweep, part: Any, context: Context) -> dict[str, float]:
+def _resources(job: AnyJob, part: Any, context: Context) -> dict[str, float]:
     """Return what each run needs: GPUs, cores, and MiB of memory.
 
     Raises:

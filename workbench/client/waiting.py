@@ -8,12 +8,12 @@ from collections.abc import Callable
 from workbench.client.context import Context
 from workbench.errors import StoreError, SupervisorError
 from workbench.store.watch import Watch
-from workbench.supervisor.start import end_of_log, ensure_supervisor
+from workbench.supervisor.start import CANNOT_GO_ON, end_of_log, ensure_supervisor
 
 __all__ = ["Lifeline", "open_watch", "wait_until"]
 
 _LOOK = 1.0  # seconds between looks whether the supervisor still lives
-_MOST_STARTS, _WITHIN = 4, 30.0  # so many starts within so many seconds mean that it cannot live
+_MOST_STARTS, _WITHIN = 4, 30.0  # so many starts within so many seconds, without any work done, are no life
 
 
 class Lifeline:
@@ -25,7 +25,9 @@ class Lifeline:
 
     def __init__(self, context: Context) -> None:
         self._workspace = context.workspace
-        self._starts: list[float] = []
+        self._store = context.store
+        self._starts: list[tuple[float, int]] = []
+        self._failures = self._count_failures()
 
     def check(self) -> None:
         """Start the supervisor if it is gone.
@@ -37,13 +39,28 @@ class Lifeline:
         if not ensure_supervisor(self._workspace):
             return
         now = time.monotonic()
-        self._starts = [start for start in self._starts if now - start < _WITHIN] + [now]
-        if len(self._starts) >= _MOST_STARTS:
+        self._starts = [start for start in self._starts if now - start[0] < _WITHIN] + [(now, self._store.now())]
+        if len(self._starts) >= _MOST_STARTS and (self._stands_still or self._fails):
             raise SupervisorError(
                 f"the process that runs trials has died {len(self._starts)} times in {_WITHIN:g} s",
                 str(self._workspace.supervisor_log),
                 f"The end of its log:\n{end_of_log(self._workspace)}",
             )
+
+    @property
+    def _stands_still(self) -> bool:
+        """Whether all that were started have not brought anything forward: one that is killed while it works has."""
+        return len({now for _, now in self._starts}) == 1
+
+    @property
+    def _fails(self) -> bool:
+        return self._count_failures() - self._failures >= _MOST_STARTS - 1
+
+    def _count_failures(self) -> int:
+        try:
+            return self._workspace.supervisor_log.read_text(errors="replace").count(CANNOT_GO_ON)
+        except OSError:
+            return 0
 
 
 def open_watch(context: Context) -> Watch:

@@ -36,9 +36,7 @@ _MOST_SOURCES = 2_000
 _LARGEST_UNIT = math.nextafter(1, 0)
 
 
-def check(
-    job: AnyJob, *, code_root: Path | None = None, environments: Collection[str] | None = None
-) -> list[str]:
+def check(job: AnyJob, *, code_root: Path | None = None, environments: Collection[str] | None = None) -> list[str]:
     """Check a job as a whole.
 
     Args:

@@ -65,6 +65,7 @@ def command(
     priority: str | None = None,
     parent_job_name: str | None = None,
     retries: int | Mapping[str, int] | None = None,
+    preload: list[str] | None = None,
 ) -> Command:
     """Describe a command job; nothing runs before it is submitted.
 
@@ -97,6 +98,7 @@ def command(
         priority: see ``QueueSettings``.
         parent_job_name: the job that this one belongs to.
         retries: how often it is tried again after a failure, or after each cause: ``{"host_lost": 2}``; not in Azure.
+        preload: modules that a fork server imports for it; not in Azure.
 
     Raises:
         ValidationException: an argument is wrong; the message names it.
@@ -133,6 +135,7 @@ def command(
         queue_settings=part_or_none(QueueSettings, None, job_tier=job_tier, priority=priority),
         parent_job_name=parent_job_name,
         retries=retries,
+        preload=preload,
     )
 
 

@@ -53,6 +53,7 @@ class SingleJob(Job):
     is_deterministic: bool | None = None
     parent_job_name: str | None = None
     retries: Annotated[dict[str, int], BeforeValidator(as_retries)] = Field(default_factory=dict)
+    preload: list[str] | None = None
 
     @checked_call
     def set_resources(

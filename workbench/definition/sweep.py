@@ -38,6 +38,7 @@ class Trial(Checked):
         resources: what one trial may use.
         distribution: kept, without effect here.
         queue_settings: the place in the queue.
+        preload: modules that a fork server imports for it; not in Azure.
     """
 
     command: str | None = None
@@ -49,6 +50,7 @@ class Trial(Checked):
     resources: JobResourceConfiguration | None = None
     distribution: Annotated[dict[str, Any] | None, BeforeValidator(as_mapping)] = None
     queue_settings: QueueSettings | None = None
+    preload: list[str] | None = None
 
 
 def _space(value: Any) -> dict[str, Distribution]:

@@ -16,8 +16,6 @@ TEXT_CHARACTERS = 200_000
 MOST_OUTPUTS = 1000
 """Outputs of one cell beside printed text: tables, plots, anything displayed."""
 
-_NAME = {"stdout": "stdout", "stderr": "stderr"}
-
 
 class CellOutputs:
     """What has been added to the outputs of one cell, and what of it is kept.
@@ -38,15 +36,19 @@ class CellOutputs:
 
     def add_text(self, output: Any) -> None:
         """Keep as much of the stream output, which is the last in the list, as there is room for."""
-        text, name = output.text, _NAME.get(output.name, output.name)
+        text, name = output.text, output.name
         if not self._tails:
             room = _cut(text, TEXT_LINES - self._lines, TEXT_CHARACTERS - self._characters)
             self._lines += text.count("\n", 0, room)
             self._characters += room
             if room == len(text):
+                self._join_last()
                 return
             output.text, text = text[:room], text[room:]
-            if not room:
+            if room:
+                output = output.copy()
+                self._join_last()
+            else:
                 self._outputs.pop()
         else:
             self._outputs.pop()
@@ -54,6 +56,15 @@ class CellOutputs:
             self._tails[name] = _Tail()
             self._outputs.append(self._tails[name].into(output.copy()))
         self._tails[name].add(text)
+
+    def _join_last(self) -> None:
+        """Make one output of the last two where both are text of the same stream, as notebook editors do."""
+        if len(self._outputs) < 2:
+            return
+        before, last = self._outputs[-2:]
+        if before.output_type == "stream" and before.name == last.name:
+            before.text += last.text
+            self._outputs.pop()
 
     def has_room(self) -> bool:
         """Return whether one more thing may be displayed; counts it, and what is left out."""
@@ -66,9 +77,9 @@ class CellOutputs:
             tail.settle()
         if (beyond := self._displayed - MOST_OUTPUTS) > 0:
             if self._left_out is None:
-                from nbformat.v4 import new_output  # noqa: PLC0415 - rarely needed
+                from nbformat import NotebookNode  # noqa: PLC0415 - rarely needed
 
-                self._left_out = new_output("stream", name="stderr")
+                self._left_out = NotebookNode(output_type="stream", name="stderr", text="")  # type: ignore[no-untyped-call]
                 self._outputs.append(self._left_out)
             self._left_out.text = f"… {beyond:,} more outputs of this cell are left out: {MOST_OUTPUTS:,} are kept …\n"
 
@@ -88,12 +99,13 @@ class _Tail:
         return output
 
     def add(self, text: str) -> None:
-        lines = text.splitlines(keepends=True) if "\r" not in text else _split(text)
-        if self._lines and not self._lines[-1].endswith("\n") and lines:
-            lines[0] = self._lines.pop() + lines[0]
-            self._characters -= len(lines[0])
-            self._characters = sum(map(len, self._lines))
-        for line in lines:
+        lines = text.split("\n")
+        lines = [f"{line}\n" for line in lines[:-1]] + lines[-1:]
+        if self._lines and not self._lines[-1].endswith("\n"):
+            begun = self._lines.pop()
+            self._characters -= len(begun)
+            lines[0] = begun + lines[0]
+        for line in filter(None, lines):
             kept = line[-TEXT_CHARACTERS:]
             self._lines.append(kept)
             self._characters += len(kept)
@@ -102,12 +114,10 @@ class _Tail:
             self._dropped += 1
 
     def settle(self) -> None:
-        note = f"… {self._dropped:,} lines are left out here; the log of the trial has them …\n" if self._dropped else ""
+        note = (
+            f"… {self._dropped:,} lines are left out here; the log of the trial has them …\n" if self._dropped else ""
+        )
         self._output.text = note + "".join(self._lines)
-
-
-def _split(text: str) -> list[str]:
-    return [line + "\n" for line in text.split("\n")[:-1]] + ([text.rsplit("\n", 1)[-1]] if text[-1:] != "\n" else [])
 
 
 def _cut(text: str, lines: int, characters: int) -> int:

@@ -21,7 +21,7 @@ from typing import Any
 from workbench.definition.status import JobStatus
 from workbench.errors import StoreError, ValidationException
 from workbench.store.records import AssetRecord, Changes, Event, JobRecord, Point, Request
-from workbench.store.schema import migrate
+from workbench.store.schema import check_not_newer, migrate
 
 __all__ = ["Store", "Writer"]
 
@@ -43,6 +43,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
+        self._writer: Writer | None = None
         with self._told_plainly():
             self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
             self._connection.row_factory = sqlite3.Row
@@ -154,6 +155,15 @@ class Store:
         """Return a number that is different after another process has written."""
         return int(self._query("PRAGMA data_version")[0][0])
 
+    def check_format(self) -> None:
+        """See that no newer workbench has changed the tables since the store was opened.
+
+        Raises:
+            NewerStoreError: one has.
+        """
+        with self._lock, self._told_plainly():
+            check_not_newer(self._connection, str(self.path))
+
     def cursor(self, reader: str) -> int:
         """Return how far ``reader`` has come in the changes; 0 when it never read."""
         rows = self._query("SELECT seq FROM cursors WHERE reader = ?", (reader,))
@@ -195,15 +205,25 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Writer]:
-        """Open a transaction: everything written through the yielded writer becomes visible at once, or not at all."""
+        """Open a transaction: everything written through the yielded writer becomes visible at once, or not at all.
+
+        Inside another one it is a part of that.
+        """
         with self._lock, self._told_plainly():
+            if self._writer is not None:
+                yield self._writer
+                return
             self._connection.execute("BEGIN IMMEDIATE")
+            self._writer = Writer(self._connection)
             try:
-                yield Writer(self._connection)
+                yield self._writer
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # a full disk may have ended it already
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
+            finally:
+                self._writer = None
 
     def request(self, job: str, verb: str, payload: Mapping[str, Any] | None = None) -> int:
         """Write down something for the supervisor to do and return its number."""
@@ -370,10 +390,19 @@ def _cell(name: str, value: Any) -> Any:
 def _job(row: sqlite3.Row) -> JobRecord:
     cells = {name: row[name] for name in _COLUMNS}
     for name in _JSON_COLUMNS:
-        cells[name] = json.loads(cells[name]) if cells[name] else {}
+        cells[name] = _mapping(cells[name])
     cells["status"] = JobStatus(cells["status"])
     cells["archived"], cells["held"] = bool(cells["archived"]), bool(cells["held"])
     return JobRecord(**cells)
+
+
+def _mapping(cell: str | None) -> dict[str, Any]:
+    """Return what a cell holds; nothing if it cannot be read, so that one bad row does not hide all others."""
+    try:
+        value = json.loads(cell) if cell else {}
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _number(value: float | None) -> float:

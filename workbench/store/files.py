@@ -118,6 +118,11 @@ class WorkspaceFolder:
         return self.hidden / "supervisor.log"
 
     @property
+    def warm_log(self) -> Path:
+        """What fork servers have to say: mostly what importing prints."""
+        return self.hidden / "warm.log"
+
+    @property
     def mirror_lock(self) -> Path:
         """Locked by whoever brings the store's changes to MLflow."""
         return self.hidden / "mirror.lock"

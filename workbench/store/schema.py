@@ -6,7 +6,12 @@ import sqlite3
 
 from workbench.errors import StoreError
 
-__all__ = ["VERSION", "migrate"]
+__all__ = ["VERSION", "NewerStoreError", "check_not_newer", "migrate"]
+
+
+class NewerStoreError(StoreError):
+    """The store was written by a newer workbench."""
+
 
 # Each entry brings a store from the version that is its index to the next one. Never edit an entry that was
 # released: add one.
@@ -109,21 +114,15 @@ def migrate(connection: sqlite3.Connection, where: str) -> None:
         where: path of the store, for the message.
 
     Raises:
-        StoreError: the store was written by a newer workbench.
+        NewerStoreError: the store was written by a newer workbench.
     """
     if _version(connection) == VERSION:
         return
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("BEGIN IMMEDIATE")  # several processes may find the store new at once
     try:
-        found = _version(connection)
-        if found > VERSION:
-            raise StoreError(
-                f"the store has format {found}, this workbench reads up to {VERSION}",
-                where=where,
-                fix="Upgrade it: pip install --upgrade workbench",
-            )
-        for step in _STEPS[found:]:
+        check_not_newer(connection, where)
+        for step in _STEPS[_version(connection) :]:
             for statement in step.split(";"):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version={VERSION}")
@@ -131,6 +130,25 @@ def migrate(connection: sqlite3.Connection, where: str) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def check_not_newer(connection: sqlite3.Connection, where: str) -> None:
+    """See that the store behind ``connection`` is none from the future.
+
+    Args:
+        connection: to the store.
+        where: path of the store, for the message.
+
+    Raises:
+        NewerStoreError: it is.
+    """
+    found = _version(connection)
+    if found > VERSION:
+        raise NewerStoreError(
+            f"the store has format {found}, this workbench reads up to {VERSION}",
+            where=where,
+            fix="Upgrade it: pip install --upgrade workbench",
+        )
 
 
 def _version(connection: sqlite3.Connection) -> int:

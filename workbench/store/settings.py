@@ -26,12 +26,14 @@ class Settings:
         grace: seconds between SIGTERM and SIGKILL when a trial is stopped.
         slots: most trials that run at once in this workspace, whatever their jobs ask for.
         devices: a JSON file that says which GPUs there are, in the place of the driver; for trying things out.
+        warm: whether trials may start as forks of a process that has imported what they import.
         environments: what an environment's name, image or ``*`` means here; ``local`` is the Python that submits.
     """
 
     grace: float = 10.0
     slots: int = field(default_factory=_default_slots)
     devices: str | None = None
+    warm: bool = True
     environments: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -39,6 +41,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "grace": (int, float),
     "slots": (int,),
     "devices": (str,),
+    "warm": (bool,),
     "environments": (dict,),
 }
 
@@ -65,7 +68,7 @@ def _check(name: str, value: Any, where: str) -> None:
     if name not in _TYPES:
         known = ", ".join(one.name for one in fields(Settings))
         raise ValidationException(f"unknown setting {name!r}", where, f"Known are: {known}")
-    if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
+    if not isinstance(value, _TYPES[name]) or (isinstance(value, bool) and bool not in _TYPES[name]):
         raise ValidationException(f"{name} cannot be {value!r}", where, f"It is a {_TYPES[name][-1].__name__}")
     if name in ("grace", "slots") and not value >= (0 if name == "grace" else 1):  # type: ignore[operator]
         raise ValidationException(f"{name} cannot be {value!r}", where, "Write a larger number")

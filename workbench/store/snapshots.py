@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pathspec
 
-from workbench.errors import ValidationException
+from workbench.errors import StoreError, ValidationException
 from workbench.store.files import WorkspaceFolder, write_json
 
 __all__ = ["fingerprint", "keep_surroundings", "take_snapshot"]
@@ -34,6 +34,7 @@ def take_snapshot(code: Path, workspace: WorkspaceFolder) -> str:
 
     Raises:
         ValidationException: there is nothing at ``code``, or far too much.
+        StoreError: the workspace cannot be written.
     """
     files = _listing(code, workspace)
     try:
@@ -42,9 +43,13 @@ def take_snapshot(code: Path, workspace: WorkspaceFolder) -> str:
         if not kept.is_dir():
             _copy(files, kept)
     except PermissionError as error:
-        raise ValidationException(
-            f"{error.filename} cannot be read", "code", "Make it readable, or name it in a .amlignore file"
-        ) from error
+        if os.access(workspace.snapshots, os.W_OK):
+            raise ValidationException(
+                f"{error.filename} cannot be read", "code", "Make it readable, or name it in a .amlignore file"
+            ) from error
+        raise _not_kept(error, workspace.snapshots) from error
+    except OSError as error:
+        raise _not_kept(error, workspace.snapshots) from error
     return digest
 
 
@@ -58,12 +63,27 @@ def fingerprint(data: Path) -> str:
 
 
 def keep_surroundings(variables: Mapping[str, str], workspace: WorkspaceFolder) -> str:
-    """Keep a submitter's environment variables, readable by their owner only, and return the hash of their content."""
+    """Keep a submitter's environment variables, readable by their owner only, and return the hash of their content.
+
+    Raises:
+        StoreError: the workspace cannot be written.
+    """
     digest = hashlib.sha256(json.dumps(dict(variables), sort_keys=True).encode()).hexdigest()
     path = workspace.surroundings / digest
     if not path.exists():
-        write_json(path, dict(variables))
+        try:
+            write_json(path, dict(variables))
+        except OSError as error:
+            raise _not_kept(error, workspace.surroundings) from error
     return digest
+
+
+def _not_kept(error: OSError, where: Path) -> StoreError:
+    return StoreError(
+        f"what the job needs cannot be kept in the workspace: {error.strerror or error}",
+        str(where),
+        "See that its disk has room and that you may write there; nothing was submitted",
+    )
 
 
 def _listing(code: Path, workspace: WorkspaceFolder) -> list[tuple[str, Path]]:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from workbench.store.files import WorkspaceFolder
+from workbench.supervisor.start import CANNOT_GO_ON
 from workbench.trial.report import poke
 
 __all__ = ["main"]
@@ -30,14 +31,14 @@ def main(root: str) -> None:
     if lock is None:
         return
     wake = _listen(workspace)  # before the imports: from here on, whoever pokes is heard
-    # Only now: whoever loses the race for the lock should not pay for the imports.
-    from workbench.supervisor.loop import Supervisor  # noqa: PLC0415
-
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
+        # Only now: whoever loses the race for the lock should not pay for the imports.
+        from workbench.supervisor.loop import Supervisor  # noqa: PLC0415
+
         Supervisor(workspace, wake).run()
     except Exception:
-        logging.exception("the supervisor cannot go on")
+        logging.exception(CANNOT_GO_ON)
         raise
     finally:
         os.close(lock)

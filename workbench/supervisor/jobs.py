@@ -15,6 +15,7 @@ from workbench.definition.status import JobStatus
 from workbench.definition.sweep import Sweep
 from workbench.errors import StoreError, WorkbenchError
 from workbench.store.database import Writer
+from workbench.store.files import OWNER_ONLY
 from workbench.store.records import FINAL_STATUS, JobRecord, Point
 from workbench.supervisor.board import Board, write_columns
 from workbench.supervisor.endings import Verdict, verdict_of
@@ -23,6 +24,7 @@ from workbench.supervisor.launch import specify, start_host
 from workbench.supervisor.placement import Placement, Placer
 from workbench.supervisor.sweeps import Ending, SweepRun, objective_of
 from workbench.supervisor.trials import TrialHandle
+from workbench.supervisor.warm import WarmStarts
 from workbench.trial.spec import Exit
 
 __all__ = ["Jobs", "sweep_of"]
@@ -40,6 +42,7 @@ class Jobs:
         finalizing: what holds the ones that have ended until MLflow knows.
         placer: what is told how trials on a GPU ended.
         watch: called with each new handle, to wake up when its host ends; returns how to stop that.
+        warm: what starts hosts in no time, where it can.
         devices: the file that stands in for the driver of the GPUs, if one does.
     """
 
@@ -49,8 +52,10 @@ class Jobs:
         finalizing: Finalizing,
         placer: Placer,
         watch: Callable[[TrialHandle], Callable[[], None]],
+        warm: WarmStarts,
         devices: str | None = None,
     ) -> None:
+        self._warm = warm
         self._devices = devices
         self._board = board
         self._finalizing = finalizing
@@ -72,9 +77,10 @@ class Jobs:
     def take_new(self) -> None:
         """Take up jobs that were submitted since the last look."""
         for record in self._board.store.unfinished():
-            if record.status is JobStatus.NOT_STARTED and record.name not in self._board:
+            # One that is on the board already was edited before anybody had begun it.
+            if record.status is JobStatus.NOT_STARTED and record.name not in self._finalizing:
                 self._board.take(record)
-                with self._answering_for(record.name):
+                with self.answering_for(record.name):
                     self._begin(record)
 
     def take_up(self) -> None:
@@ -84,8 +90,11 @@ class Jobs:
             self._board.take(record)
         for record in records:
             if record.name in self._board:
-                with self._answering_for(record.parent or record.name):
+                with self.answering_for(record.name):
                     self._continue(record)
+        for run in list(self.sweeps.values()):
+            if run.ending:  # the one before this may have been killed between ending the sweep and stopping its trials
+                self._stop_all_of(run, run.ending)
 
     def resume_sweep(self, record: JobRecord) -> SweepRun:
         """Rebuild the state of a sweep from the store."""
@@ -114,12 +123,23 @@ class Jobs:
             self._finalizing.resume(record.name, final)
         elif record.type == "sweep":
             self.resume_sweep(record)
+        elif record.parent and record.parent not in self.sweeps:
+            self._adopt(record)
+            self.stop(record.name, "its sweep has ended")
         else:
             self._adopt(record)
 
     def _adopt(self, record: JobRecord) -> None:
+        workspace = self._board.workspace
+        if (
+            not workspace.trial(record.folder).root.is_dir()
+            and workspace.attempt(record.folder, record.attempt).is_dir()
+        ):
+            self.retry(record, f"attempt {record.attempt + 1}")  # the one before this was killed in the middle of that
+            return
         handle = TrialHandle(record.name, self._board.folder_of(record), None, record.metrics_read, _gpus(record))
-        if handle.host is None and record.status in _NOT_BEGUN:
+        lost_its_folder = record.status is JobStatus.PREPARING and not handle.folder.root.is_dir()
+        if handle.host is None and record.status in _NOT_BEGUN and not lost_its_folder:
             # No host ever claimed the folder, and only one can: starting it again runs nothing twice. One that has
             # lost its folder before it could is ended.
             handle.end_what_is_left()
@@ -156,27 +176,39 @@ class Jobs:
             origin=proposal.origin,
             created=time.time(),
         )
-        self._board.add(trial)
+        with self._board.store.write():  # a trial that was enqueued once must not start twice
+            self._board.add(trial)
+            if proposal.origin == "enqueued":
+                run.enqueued.pop(0)
+                self._board.change(run.name, launch={**parent.launch, "enqueued": list(run.enqueued)})
         run.add(trial)
         self.waiting.add(trial.name)
-        if proposal.origin == "enqueued":
-            run.enqueued.pop(0)
-            self._board.change(run.name, launch={**parent.launch, "enqueued": list(run.enqueued)})
         return trial.name
 
     def start(self, name: str, placement: Placement) -> None:
         """Start a host for a waiting job or trial on what was leased for it."""
-        self.waiting.discard(name)
         record = self._board[name]
-        job = self._board.job_of(record)
         gpus = tuple(gpu.uuid for gpu in placement.gpus)
         properties = {**record.properties, **({"workbench.gpus": ",".join(gpus)} if gpus else {})}
-        self._board.move(name, JobStatus.PREPARING, reason=None, properties=properties)
         folder = self._board.folder_of(record)
-        spec = specify(self._board[name], job, self._board.workspace, placement.variables, gpus, self._devices)
         try:
-            pid = start_host(spec, folder, placement.lease.fds)
+            spec = specify(
+                record,
+                self._board.job_of(record),
+                self._board.workspace,
+                placement.variables,
+                gpus,
+                self._devices,
+            )
+            # The folder first: one that is Preparing and has none has lost it, and must not run a second time.
+            folder.root.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+            self.waiting.discard(name)
+            self._board.move(name, JobStatus.PREPARING, reason=None, properties=properties)
+            spec.write_into(folder)
+            pid = self._warm.start_host(spec, self._board.job_of(record).launch, folder, placement.lease.fds)
+            pid = pid or start_host(folder, placement.lease.fds)
         except OSError as error:
+            self.waiting.discard(name)
             message = f"it could not be started: {error.strerror} ({error.filename})"
             self._end(name, Verdict(JobStatus.FAILED, message, message), None)
             return
@@ -194,16 +226,20 @@ class Jobs:
         """Look at every living trial: new metric points, its start, its end."""
         for name, handle in list(self.alive.items()):
             if name in self.alive:
-                with self._answering_for(name):
+                with self.answering_for(name):
                     self._look_at(handle)
 
     def advance(self) -> None:
         """Cancel sweeps that are out of time, and end those that have nothing left to do."""
         for run in list(self.sweeps.values()):
-            with self._answering_for(run.name):
+            with self.answering_for(run.name):
                 self._advance(run)
 
     def _look_at(self, trial: TrialHandle) -> None:
+        if trial.was_too_late:
+            self._let_go_of(trial)
+            self._keep(TrialHandle(trial.name, trial.folder, None, trial.metrics_read, trial.gpus))
+            return
         ending = trial.exit()  # before the metrics: what it logged last is then in the file
         record = self._board[trial.name]
         lines = trial.new_points()
@@ -297,6 +333,12 @@ class Jobs:
             error=ending.error,
             properties=properties,
         )
+        self._stop_all_of(run, ending)
+
+    def _stop_all_of(self, run: SweepRun, ending: Ending) -> None:
+        if self._board[run.name].status is not JobStatus.CANCEL_REQUESTED:
+            self.end_sweep(run, ending)
+            return
         for name in sorted(run.running):
             self.stop(name, ending.reason)
 
@@ -333,15 +375,19 @@ class Jobs:
             self.end_sweep(run, run.ending)
 
     def _forget(self, name: str, verdict: Verdict, ending: Exit | None) -> None:
-        handle = self.alive.pop(name, None)
+        handle = self.alive.get(name)
         if handle is None:
             return
-        self._unwatch.pop(name)()
-        handle.close()
+        self._let_go_of(handle)
         if ending and ending.started:
             immediate = verdict.status is JobStatus.FAILED and ending.ended - ending.started < _IMMEDIATE
             for gpu in handle.gpus:
                 self._placer.note_end(gpu, immediate and self._blames_gpu(self._board[name], ending))
+
+    def _let_go_of(self, handle: TrialHandle) -> None:
+        del self.alive[handle.name]
+        self._unwatch.pop(handle.name)()
+        handle.close()
 
     def _blames_gpu(self, record: JobRecord, ending: Exit) -> bool:
         """Return whether a failure right at the start speaks against the device rather than against the code."""
@@ -350,10 +396,11 @@ class Jobs:
 
     def _try_again(self, record: JobRecord, verdict: Verdict) -> bool:
         run = self.sweeps.get(record.parent or "")
-        job = self._board.job_of(record)
         if verdict.status is not JobStatus.FAILED or (run and run.ending):
             return False
-        retries: Mapping[str, int] = job.launch.get("retries") or {}
+        if record.parent and record.parent not in self._board:
+            return False
+        retries: Mapping[str, int] = self._board.job_of(record).launch.get("retries") or {}
         allowed = max(retries.get(verdict.cause, 0), retries.get(ANY, 0))
         if record.attempt > allowed:
             return False
@@ -388,7 +435,7 @@ class Jobs:
     # One job's trouble
 
     @contextmanager
-    def _answering_for(self, name: str) -> Iterator[None]:
+    def answering_for(self, name: str) -> Iterator[None]:
         """Let a job that cannot be handled fail, so that it does not stop the others."""
         try:
             yield
@@ -406,7 +453,7 @@ class Jobs:
         elif name in self._board:
             self.waiting.discard(name)
             if handle := self.alive.get(name):
-                handle.stop()
+                handle.end_what_is_left()
             if self._board[name].parent:
                 self._end(name, verdict, None)
             else:

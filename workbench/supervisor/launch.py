@@ -10,7 +10,7 @@ from typing import Any
 
 from workbench.definition.expressions import as_text
 from workbench.definition.expressions import variables as expression_variables
-from workbench.store.files import OWNER_ONLY, TrialFolder, WorkspaceFolder
+from workbench.store.files import TrialFolder, WorkspaceFolder
 from workbench.store.records import JobRecord
 from workbench.trial.devices import nvml_folder
 from workbench.trial.host import command_line
@@ -44,6 +44,7 @@ def specify(
         name=trial.name,
         folder=trial.folder,
         command=launch["shell"],
+        words=launch.get("words"),
         surroundings=str(workspace.surroundings / launch["surroundings"]),
         wake=str(workspace.wake),
         experiment_name=trial.experiment_name,
@@ -72,19 +73,16 @@ def _copies(data: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     return {f"inputs/{name}": facts["path"] for name, facts in data.items() if facts["mode"] == "download"}
 
 
-def start_host(spec: TrialSpec, folder: TrialFolder, lease: Sequence[int] = ()) -> int:
-    """Write ``spec`` into ``folder`` and start a host for it; return the host's pid.
+def start_host(folder: TrialFolder, lease: Sequence[int] = ()) -> int:
+    """Start a host for the trial whose specification is in ``folder``; return the host's pid.
 
     Args:
-        spec: what the host shall run.
-        folder: where.
+        folder: where it runs.
         lease: descriptors that hold the trial's lease; the host has copies of them when this returns.
 
     Raises:
-        OSError: the folder cannot be written, or no process started.
+        OSError: no process started.
     """
-    folder.root.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
-    spec.write(folder)
     command = command_line(folder, lease)
     log = str(folder.host_log)
     return os.posix_spawn(

@@ -7,6 +7,7 @@ reads; it does the same to itself when the disk is full or the store cannot be w
 from __future__ import annotations
 
 import logging
+import math
 import os
 import selectors
 import time
@@ -16,6 +17,7 @@ from contextlib import suppress
 from workbench.errors import StoreError, ValidationException
 from workbench.store.database import Store
 from workbench.store.files import WorkspaceFolder
+from workbench.store.schema import NewerStoreError
 from workbench.store.settings import Settings, read_settings
 from workbench.supervisor.board import Board
 from workbench.supervisor.finalizing import Finalizing
@@ -26,6 +28,7 @@ from workbench.supervisor.queue import Queue
 from workbench.supervisor.requests import Requests
 from workbench.supervisor.ringing import ring
 from workbench.supervisor.trials import TrialHandle
+from workbench.supervisor.warm import WarmStarts
 from workbench.trial.devices import devices_from
 from workbench.trial.leases import folder as lease_folder
 
@@ -64,6 +67,9 @@ class Supervisor:
             try:
                 self._work(_Shift(self._workspace, self._selector, self._mirror))
                 return
+            except NewerStoreError as error:
+                _log.warning("leaving: %s", error)  # whoever upgraded it starts a newer supervisor
+                return
             except (StoreError, OSError):
                 pause = _FIRST_PAUSE if time.monotonic() - began > _LONGEST_PAUSE else min(2 * pause, _LONGEST_PAUSE)
                 _log.exception("starting over in %g s", pause)
@@ -81,7 +87,8 @@ class Supervisor:
                     idle_since = time.monotonic()
                 elif time.monotonic() - idle_since >= self._idle and self._may_leave(shift):
                     return
-                self._await(shift.patience if shift.busy else max(0.0, idle_since + self._idle - time.monotonic()))
+                until_idle = max(0.0, idle_since + self._idle - time.monotonic())
+                self._await(shift.patience if shift.busy else min(until_idle, shift.mirror_patience))
         finally:
             if not self._workspace.database.exists():
                 shift.stop_everything()
@@ -136,7 +143,8 @@ class _Shift:
         board = Board(workspace, self._store)
         self._finalizing = Finalizing(board, mirror)
         placer = Placer(devices_from(settings.devices), lease_folder(), self._trial_of)
-        self._jobs = Jobs(board, self._finalizing, placer, self._watch, settings.devices)
+        self._warm = WarmStarts(workspace, enabled=settings.warm)
+        self._jobs = Jobs(board, self._finalizing, placer, self._watch, self._warm, settings.devices)
         self._queue = Queue(board, self._jobs, placer, settings.slots)
         self._requests = Requests(board, self._jobs, self._finalizing)
         self._jobs.take_up()
@@ -153,6 +161,11 @@ class _Shift:
         deadlines = [run.started + run.timeout - time.time() for run in runs if run.timeout and run.started]
         return max(0.0, min([_HEARTBEAT, *deadlines]))
 
+    @property
+    def mirror_patience(self) -> float:
+        """Seconds until somebody must see whether MLflow has been told everything."""
+        return math.inf if self._store.cursor("mlflow") >= self._store.now() else _HEARTBEAT
+
     def look(self, *, thorough: bool = False) -> None:
         """Look at everything once, and do what is to be done.
 
@@ -162,12 +175,14 @@ class _Shift:
         handled = False
         if (version := self._store.version()) != self._seen or thorough:
             self._seen = version
+            self._store.check_format()
             handled = self._requests.handle()
             self._jobs.take_new()
         self._jobs.follow()
         self._queue.start_what_can()
         self._jobs.advance()
         self._finalizing.end_those_that_can()
+        self._warm.end_idle()
         self._tell(handled=handled)
 
     def stop_everything(self) -> None:
@@ -179,6 +194,7 @@ class _Shift:
         """Let go of the store and of every handle; the trials run on."""
         for handle in self._jobs.alive.values():
             handle.close()
+        self._warm.close()
         self._store.close()
 
     def _tell(self, *, handled: bool) -> None:

@@ -16,6 +16,7 @@ from workbench.store.files import WorkspaceFolder
 __all__ = ["MirrorProcess"]
 
 _RETRY = 30.0  # seconds after which one that failed is tried again
+_MOST_KILLED = 3  # so many in a row that were killed within that time have failed too: there may be no memory for it
 
 
 class MirrorProcess:
@@ -29,22 +30,32 @@ class MirrorProcess:
         self._workspace = workspace
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
+        self._killed: list[float] = []
 
     def poke(self) -> None:
         """Tell it that the store has changed; starts it if it is not there."""
         if self._process is not None and self._process.poll() is None and self._write():
             return
-        if self.failed and time.monotonic() - self._started < _RETRY:
+        now = time.monotonic()
+        if self.failed and now - self._started < _RETRY:
             return
         self.close()
-        self._started = time.monotonic()
+        if self._was_killed:
+            self._killed = [at for at in self._killed if now - at < _RETRY] + [now]
+        self._started = now
         self._process = self._start()
         self._write()
 
     @property
     def failed(self) -> bool:
-        """Whether the last one ended with an error."""
+        """Whether the last one ended with an error; being killed is none, unless it happens again and again."""
+        if self._was_killed:
+            return len(self._killed) >= _MOST_KILLED
         return self._process is not None and self._process.poll() not in (None, 0)
+
+    @property
+    def _was_killed(self) -> bool:
+        return self._process is not None and (self._process.poll() or 0) < 0
 
     def close(self) -> None:
         """Let it finish what there is and go; does not wait."""

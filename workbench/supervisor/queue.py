@@ -46,12 +46,16 @@ class Queue:
         turn = _Turn(self._slots - len(self._jobs.alive), {})
         self.waits_for_machine = False
         for job in self._order():
-            if job.held:
-                self._board.wait_because(job.name, "held: nothing of it starts until it is released")
-                continue
-            for name in self._starts_of(job):
-                if not self._start(name, job, turn):
-                    break
+            with self._jobs.answering_for(job.name):
+                self._start_of(job, turn)
+
+    def _start_of(self, job: JobRecord, turn: _Turn) -> None:
+        if job.held:
+            self._board.wait_because(job.name, "held: nothing of it starts until it is released")
+            return
+        for name in self._starts_of(job):
+            if not self._start(name, job, turn):
+                return
 
     def _order(self) -> list[JobRecord]:
         names = {self._board[name].parent or name for name in self._jobs.waiting}

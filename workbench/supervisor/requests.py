@@ -10,7 +10,7 @@ from typing import Any
 from workbench.definition.distributions import distribution_from_dict
 from workbench.definition.records import to_record
 from workbench.definition.status import JobStatus
-from workbench.errors import WorkbenchError
+from workbench.errors import StoreError, WorkbenchError
 from workbench.search.samplers import make_sampler
 from workbench.store.records import JobRecord, Request
 from workbench.supervisor.board import Board
@@ -56,10 +56,17 @@ class Requests:
         """Handle all waiting requests; return whether there were any."""
         requests = self._board.store.waiting_requests()
         for request in requests:
-            outcome = self._outcome(request)
-            with self._board.store.write() as writer:
-                writer.handle_request(request.id, outcome)
+            if request.verb == "cancel":  # may be done twice, and what it does to processes cannot be taken back
+                self._answer(request)
+            else:  # done and answered in one, so that none is done twice by a supervisor after this one
+                with self._board.store.write():
+                    self._answer(request)
         return bool(requests)
+
+    def _answer(self, request: Request) -> None:
+        outcome = self._outcome(request)
+        with self._board.store.write() as writer:
+            writer.handle_request(request.id, outcome)
 
     def _outcome(self, request: Request) -> str:
         handler = self._handlers.get(request.verb)
@@ -70,8 +77,13 @@ class Requests:
             return f"no job named {request.job!r}"
         try:
             handler(self._board.get(record.name) or record, request.payload)
+        except (StoreError, OSError):
+            raise  # the workspace's trouble, not the request's
         except (Refused, WorkbenchError) as refusal:
             return str(refusal)
+        except Exception as error:  # noqa: BLE001 - becomes the answer, with its trace in the log
+            _log.exception("%s of %s cannot be done", request.verb, request.job)
+            return f"it cannot be done: {type(error).__name__}: {error}"
         return ""
 
     # Stopping and order
@@ -107,7 +119,7 @@ class Requests:
     # Edits of sweeps
 
     def _limits(self, record: JobRecord, payload: Mapping[str, Any]) -> None:
-        sweep = self._sweep(record)
+        sweep = self._running(self._sweep(record))
         limits = sweep_of(sweep)
         launch = dict(sweep.launch)
         for name, value in payload.items():

@@ -12,7 +12,10 @@ from workbench.store.files import WorkspaceFolder
 from workbench.trial.leases import FOLDER_VARIABLE as LEASES_VARIABLE
 from workbench.trial.report import poke
 
-__all__ = ["end_of_log", "ensure_supervisor"]
+__all__ = ["CANNOT_GO_ON", "end_of_log", "ensure_supervisor"]
+
+CANNOT_GO_ON = "the supervisor cannot go on"
+"""What one that fails by itself, and is not killed, says last in its log."""
 
 _LOG_LINES = 10
 

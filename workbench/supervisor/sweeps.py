@@ -20,6 +20,7 @@ from workbench.search.samplers import Observation, make_sampler
 from workbench.search.space import key
 from workbench.search.stopping import Judge, Stop
 from workbench.store.records import JobRecord
+from workbench.trial.spec import LOST
 
 __all__ = ["Ending", "Proposal", "SweepRun", "objective_of"]
 
@@ -165,7 +166,8 @@ class SweepRun:
         self._ended += 1
         self._completed += status is JobStatus.COMPLETED
         alike = self._ended == len(self._errors) == ALIKE < self.total and len(set(map(_signature, self._errors))) == 1
-        if alike and not self._reopened:
+        # A machine that restarts takes all running trials with it, and says nothing about the next ones.
+        if alike and not self._reopened and LOST not in self._errors:
             self.ending = self.ending or Ending(
                 JobStatus.FAILED, f"the first {ALIKE} trials all failed with the same error", self._errors[0]
             )

@@ -7,11 +7,12 @@ import signal
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from workbench.store.files import TrialFolder, read_json
 from workbench.trial.processes import Identity, end_tree, is_alive, marked_processes
 from workbench.trial.report import FOLDER_VARIABLE, Line, read_points
-from workbench.trial.spec import Exit
+from workbench.trial.spec import LOST, Exit
 
 __all__ = ["TrialHandle"]
 
@@ -41,7 +42,7 @@ class TrialHandle:
         self.gpus = gpus
         self.host = Identity.of(pid) if pid else self._claimed_by()
         self.watch = self._open_watch()
-        self._child: dict[str, float] | None = None
+        self._child: dict[str, Any] | None = None
 
     def close(self) -> None:
         """Stop watching the host, and collect it if it was a child of this process."""
@@ -56,7 +57,8 @@ class TrialHandle:
     def started(self) -> float | None:
         """When the user's command started, in seconds since the epoch; None while it has not."""
         if self._child is None:
-            self._child = (self._read_host() or {}).get("child")
+            child = self._read_host().get("child")
+            self._child = child if isinstance(child, dict) and isinstance(child.get("time"), float) else None
         return self._child["time"] if self._child else None
 
     @property
@@ -91,16 +93,29 @@ class TrialHandle:
         except OSError:
             return False  # it has ended, or belongs to somebody else
 
-    def _claimed_by(self) -> Identity | None:
-        record = self._read_host()
-        return None if record is None else Identity.from_record(record.get("host"))
+    @property
+    def was_too_late(self) -> bool:
+        """Whether another host, which lives, had claimed the folder before ours could.
 
-    def _read_host(self) -> dict[str, dict[str, float]] | None:
+        A supervisor that was killed can have started one that nobody saw before this one started its own.
+        """
+        if self.host_is_alive or self.folder.exit.exists():
+            return False
+        other = self._claimed_by()
+        return other is not None and other != self.host and is_alive(other)
+
+    def _claimed_by(self) -> Identity | None:
         try:
-            record: dict[str, dict[str, float]] | None = read_json(self.folder.host)
+            return Identity.from_record(self._read_host().get("host"))
+        except (TypeError, KeyError):
+            return None
+
+    def _read_host(self) -> dict[str, Any]:
+        try:
+            record = read_json(self.folder.host)
         except ValueError:
-            return None  # somebody else wrote there; the pid that we know of is still right
-        return record
+            return {}  # somebody else wrote there; the pid that we know of is still right
+        return record if isinstance(record, dict) else {}
 
     def _last_word(self) -> Exit | None:
         try:
@@ -128,9 +143,7 @@ class TrialHandle:
             ended=time.time(),
             needed=needed,
             left=left,
-            message="the process that ran the trial was killed, or the machine restarted"
-            if there
-            else f"its folder {self.folder.root} was deleted while it ran",
+            message=LOST if there else f"its folder {self.folder.root} was deleted while it ran",
         )
         if there:
             with suppress(OSError):  # the store keeps it too; this is for people, and for a supervisor after this one

@@ -12,19 +12,21 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from workbench.store.files import OWNER_ONLY, TrialFolder, read_json, write_json
 from workbench.trial.leases import keep_private
 from workbench.trial.processes import Identity, adopt_orphans, descendants, end_tree
-from workbench.trial.report import poke
+from workbench.trial.report import FOLDER_VARIABLE, poke
 from workbench.trial.spec import Exit, TrialSpec
+from workbench.trial.warm_process import become_python, remark_environment
 from workbench.trial.working_copy import copy_tree, remove_unchanged
 
 __all__ = ["command_line", "main", "prepare"]
 
 _WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
+_MARKS = (FOLDER_VARIABLE, "WORKBENCH_WORKSPACE")
 _TAIL_BYTES = 4000
 _TAIL_LINES = 20
 _PATIENCE, _RETRY = 3600.0, 1.0  # seconds to wait for room on a full disk, and between two tries
@@ -42,8 +44,14 @@ def command_line(folder: TrialFolder, lease: Iterable[int] = ()) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", _BOOT, str(package), str(folder.root), *map(str, lease)]
 
 
-def main(root: str, *lease: str) -> None:
-    """Run the trial in the folder ``root`` to its end, whatever that is, and hold the descriptors of its lease."""
+def main(root: str, *lease: str, preloaded: frozenset[str] | None = None) -> None:
+    """Run the trial in a folder to its end, whatever that is.
+
+    Args:
+        root: the trial folder.
+        lease: descriptors of the trial's lease, to be held as long as this process lives.
+        preloaded: modules that a fork server had imported when it forked this process; None in a process of its own.
+    """
     keep_private(int(descriptor) for descriptor in lease)
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     adopt_orphans()
@@ -52,7 +60,7 @@ def main(root: str, *lease: str) -> None:
         return
     spec = TrialSpec.read(folder)
     try:
-        ending = _run(spec, folder)
+        ending = _run(spec, folder, preloaded)
     except Exception as error:  # noqa: BLE001 - whatever it was, the trial's record must tell of it
         needed, left = end_tree(_mine, spec.grace, pause=_until_a_child_ends)
         ending = Exit(
@@ -90,7 +98,7 @@ def _claim(folder: TrialFolder) -> bool:
     return True
 
 
-def _run(spec: TrialSpec, folder: TrialFolder) -> Exit:
+def _run(spec: TrialSpec, folder: TrialFolder, preloaded: frozenset[str] | None) -> Exit:
     prepare(spec, folder)
     os.chdir(folder.work)
     if signal.sigpending() & {signal.SIGTERM, signal.SIGINT}:
@@ -98,7 +106,7 @@ def _run(spec: TrialSpec, folder: TrialFolder) -> Exit:
     gone = _gpu_check(spec)
     killings = _kernel_killings()
     started = time.time()
-    child = _start(spec, folder)
+    child = _start(spec, folder) if preloaded is None or not spec.words else _fork(spec, folder, preloaded)
     write_json(folder.host, {**(read_json(folder.host) or {}), "child": {"pid": child, "time": started}})
     poke(spec.wake)
     cause, status = _wait(child, None if spec.timeout is None else time.monotonic() + spec.timeout)
@@ -171,6 +179,21 @@ def _start(spec: TrialSpec, folder: TrialFolder) -> int:
         setsigmask=[],
         setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGTERM],
     )
+
+
+def _fork(spec: TrialSpec, folder: TrialFolder, preloaded: frozenset[str]) -> int:
+    """Start the command as a fork of this process, which has imported what it needs."""
+    variables = (read_json(Path(spec.surroundings)) or {}) | spec.variables
+    words = ["".join(_text_of(part, variables) for part in word) for word in spec.words or ()]
+    pid = os.fork()
+    if pid == 0:
+        remark_environment({name: variables[name] for name in _MARKS if name in variables})
+        become_python(words[1:], variables, str(folder.log), preloaded)
+    return pid
+
+
+def _text_of(part: str | dict[str, str], variables: Mapping[str, str]) -> str:
+    return part if isinstance(part, str) else variables.get(part["variable"], "")
 
 
 _collected: dict[int, int] = {}

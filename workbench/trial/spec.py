@@ -8,9 +8,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from workbench.store.files import TrialFolder, read_json, write_json
+from workbench.store.files import OWNER_ONLY, TrialFolder, read_json, write_json
 
-__all__ = ["Exit", "TrialSpec"]
+__all__ = ["LOST", "Exit", "TrialSpec"]
+
+LOST = "the process that ran the trial was killed, or the machine restarted"
+"""What is said of a trial whose host is gone without a word."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +24,7 @@ class TrialSpec:
         name: the job's name, which is also its MLflow run id.
         folder, parent_folder: of the trial and of its sweep, relative to the workspace's ``runs``.
         command: shell text in which no value appears; values reach it through ``variables``.
+        words: the command's words, if it is one plain Python program; see :mod:`workbench.definition.words`.
         snapshot: folder that holds the code, copied to the working directory; None for an empty one.
         surroundings: file with the environment variables of whoever submitted the job.
         variables: environment variables on top of those.
@@ -32,7 +36,7 @@ class TrialSpec:
         gpus: UUIDs of the GPUs that are leased for it.
         devices: file that stands in for the driver of the GPUs, if one does.
         nvml: folder of the module that asks the driver.
-        notebook: of a notebook trial: ``path`` in the working directory, ``kernel``, and the parameters: ``values`` with
+        notebook: of a notebook trial: ``path`` in the working directory, ``kernel``, and parameters: ``values`` with
             their types, and the names of those that are paths: ``data``, ``outputs``.
         params, inputs, tags, experiment_name, display_name, created: facts for tracking.
     """
@@ -48,6 +52,7 @@ class TrialSpec:
     parent: str | None = None
     parent_folder: str | None = None
     number: int | None = None
+    words: list[list[str | dict[str, str]]] | None = None
     snapshot: str | None = None
     variables: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, bool] = field(default_factory=dict)
@@ -62,8 +67,13 @@ class TrialSpec:
     inputs: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
 
-    def write(self, folder: TrialFolder) -> None:
-        """Write this into ``folder`` for the host to read."""
+    def write_into(self, folder: TrialFolder) -> None:
+        """Write this into ``folder``, made if it is missing, for the host to read.
+
+        Raises:
+            OSError: the folder cannot be made or written.
+        """
+        folder.root.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
         write_json(folder.spec, asdict(self))
 
     @classmethod

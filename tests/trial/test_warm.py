@@ -1,0 +1,278 @@
+"""Warm starts against cold ones: whatever a program can see of itself is the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workbench.definition.words import to_words
+from workbench.store.files import TrialFolder
+from workbench.store.workspace import open_workspace
+from workbench.supervisor.launch import start_host
+from workbench.supervisor.warm import ForkServer, WarmStarts
+from workbench.trial.imports import imports_of
+from workbench.trial.processes import Identity, is_alive, marked_processes
+from workbench.trial.report import FOLDER_VARIABLE
+from workbench.trial.spec import Exit, TrialSpec
+
+MODULES = ["json", "numpy", "logging", "argparse", "no_such_module"]
+Start = Callable[..., tuple[TrialFolder, int]]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+    workspace = open_workspace(tmp_path_factory.mktemp("warm"))
+    server = ForkServer(sys.executable, dict(os.environ) | {"SHARED": "yes"}, MODULES, workspace)
+    assert server.wait(60), workspace.warm_log.read_text()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path, server: ForkServer) -> Start:
+    surroundings = tmp_path / "surroundings"
+    surroundings.write_text(json.dumps(dict(os.environ) | {"SHARED": "yes"}))
+    os.mkfifo(tmp_path / "wake")
+
+    def start(how: str, command: str, code: str, **settings: Any) -> tuple[TrialFolder, int]:
+        snapshot = tmp_path / f"snapshot-{how}"
+        snapshot.mkdir(exist_ok=True)
+        (snapshot / "train.py").write_text(code)
+        (snapshot / "beside.py").write_text("value = 'from beside'\n")
+        folder = TrialFolder(tmp_path / how)
+        # One name for both, so that what a program prints of its place is the same.
+        variables = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", FOLDER_VARIABLE: str(folder.root)}
+        TrialSpec(
+            name="t",
+            folder=how,
+            command=command,
+            words=to_words(command),
+            surroundings=str(surroundings),
+            wake=str(tmp_path / "wake"),
+            experiment_name="e",
+            display_name="t",
+            created=0.0,
+            snapshot=str(snapshot),
+            variables=variables | settings.pop("variables", {}),
+            **settings,
+        ).write_into(folder)
+        pid = server.fork(folder, []) if how == "warm" else start_host(folder)
+        assert pid is not None
+        return folder, pid
+
+    return start
+
+
+def ended(folder: TrialFolder, pid: int) -> Exit:
+    host = Identity.of(pid)
+    if host is not None and is_alive(host):
+        watch = os.pidfd_open(pid)
+        import select
+
+        assert select.select([watch], [], [], 60)[0], folder.host_log.read_text()
+        os.close(watch)
+    ending = Exit.read(folder)
+    assert ending is not None, folder.host_log.read_text()
+    return ending
+
+
+PROGRAMS = {
+    "itself": "import sys, os; print(__name__, os.path.basename(__file__), sys.argv, sys.path[0] == os.getcwd(), "
+    "__builtins__ is not None, __spec__, __doc__)",
+    "its modules": "import beside, __main__; print(beside.value, __main__.__dict__ is globals())",
+    # The shell of a cold start adds _ and SHLVL.
+    "its environment": "import os; print(sorted(os.environ.keys() - {'_', 'SHLVL'}), os.environ['SHARED'])",
+    "its streams": "import sys\nfor s in (sys.stdin, sys.stdout, sys.stderr):\n"
+    "    print(s.encoding, s.errors, s.line_buffering, s.write_through, s.isatty(), s.fileno())",
+    "its signals": "import signal as s\nprint([str(s.getsignal(n)) for n in (1, 2, 3, 13, 15, 17)])\n"
+    "print(s.pthread_sigmask(s.SIG_BLOCK, []))",
+    "its descriptors": "import os; print(sorted(int(fd) for fd in os.listdir('/proc/self/fd'))[:4])",
+    "its session": "import os; print(os.getsid(0) == os.getpid(), os.getpgid(0) == os.getpid())",
+    "its limits": "import resource, os; print(resource.getrlimit(resource.RLIMIT_NOFILE), os.sched_getaffinity(0))",
+    "input": "import sys; print(repr(sys.stdin.read()))",
+    "exit code": "import sys; sys.exit(7)",
+    "exit text": "import sys; sys.exit('no good')",
+    "exit large": "raise SystemExit(300)",
+    "exit none": "raise SystemExit",
+    "an error": "def f():\n    return 1 / 0\n\nf()",
+    "a syntax error": "print('a'\nx = 1",
+    "an error in a module": "import json\njson.loads('{')",
+    "own hook": "import sys\nsys.excepthook = lambda *a: print('mine', a[0])\n1 / 0",
+    "keyboard interrupt": "raise KeyboardInterrupt",
+    "killed": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+    "exit handlers": "import atexit; atexit.register(print, 'bye'); print('hi')",
+    "threads": "import threading, time\ndef late():\n    e.wait()\n    print('late')\ne = threading.Event()\n"
+    "threading.Thread(target=late).start()\nprint('first')\ne.set()",
+    "a file left open": "f = open('outputs/left.txt', 'w')\nf.write('kept')",
+    "a child": "import subprocess, sys; print(subprocess.check_output([sys.executable, '-c', 'print(1)']))",
+    "multiprocessing": "import multiprocessing as m\ndef f(x):\n    return x + 1\n"
+    "if __name__ == '__main__':\n    print(m.get_context('spawn').Pool(1).map(f, [1, 2]))",
+    "pickles": "import pickle\nclass A:\n    pass\nprint(pickle.loads(pickle.dumps(A())).__class__)",
+    "logging": "import logging; logging.warning('careful'); print(logging.getLogger().level)",
+    "unicode": "print('ü 漢 \\udc80'.encode('utf-8', 'surrogateescape'))",
+    "a large output": "print('x' * 3_000_000)",
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_warm_start_is_like_a_cold_one(start: Start, program: str) -> None:
+    seen = {}
+    for how in ("cold", "warm"):
+        folder, pid = start(how, "python train.py --x 'a b' 3", PROGRAMS[program], variables={"PYTHONUNBUFFERED": "1"})
+        ending = ended(folder, pid)
+        text = folder.log.read_text().replace(str(folder.root), "ROOT")
+        left = {path.name: path.read_text() for path in folder.outputs.iterdir()}
+        seen[how] = (ending.cause, ending.code, ending.signal, ending.left, text, left)
+        assert folder.host_log.read_text() == ""
+    assert seen["warm"] == seen["cold"]
+
+
+def test_modules_are_run_too(start: Start) -> None:
+    for command in ("python -m beside", "python -m json.tool --help", "python -m nothing.there"):
+        seen = [ended(*start(how, command, "")) for how in ("cold", "warm")]
+        assert (seen[0].code, seen[0].message.splitlines()[-1:]) == (seen[1].code, seen[1].message.splitlines()[-1:])
+
+
+def test_a_missing_script_is_pythons_own_error(start: Start) -> None:
+    seen = []
+    for how in ("cold", "warm"):
+        folder, pid = start(how, "python gone.py", "")
+        ending = ended(folder, pid)
+        seen.append((ending.code, ending.message.replace(str(folder.root), "ROOT")))
+    assert seen[0] == seen[1]
+    assert seen[0][0] == 2
+
+
+def test_what_was_imported_is_shared_and_random_numbers_are_not(start: Start) -> None:
+    code = (
+        "import sys; had = 'numpy' in sys.modules; import numpy, random; "
+        "print(had, numpy.random.rand(), random.random())"
+    )
+    printed = []
+    for number in range(3):
+        folder, pid = start("warm", "python train.py", code)
+        assert ended(folder, pid).code == 0
+        printed.append(folder.log.read_text().split())
+        folder.root.rename(folder.root.with_name(f"done{number}"))
+    assert [words[0] for words in printed] == ["True"] * 3
+    assert len({word for words in printed for word in words[1:]}) == 6
+
+
+def test_a_warm_trial_can_be_told_apart_by_its_environment(start: Start, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ready")
+    code = (
+        f"import os, signal\nopen({str(tmp_path / 'ready')!r}, 'w').write('x')\n"
+        "os.fork()\nif os.fork():\n    os.setpgid(0, 0)\nsignal.pause()"
+    )
+    folder, pid = start("warm", "python train.py", code)
+    (tmp_path / "ready").read_text()
+    marked = marked_processes(FOLDER_VARIABLE, str(folder.root))
+    assert len(marked) >= 2, "host and program, whichever of its forks are there"
+    os.kill(pid, signal.SIGTERM)
+    ending = ended(folder, pid)
+    assert (ending.cause, ending.left) == ("terminated", [])
+    assert marked_processes(FOLDER_VARIABLE, str(folder.root)) == []
+
+
+def test_a_server_that_is_killed_gives_way_to_cold_starts(tmp_path: Path, start: Start) -> None:
+    workspace = open_workspace(tmp_path / "ws")
+    server = ForkServer(sys.executable, dict(os.environ), [], workspace)
+    assert server.wait(60)
+    for pid in marked_processes("WORKBENCH_ROOM", "-" * 8192):
+        if Path(f"/proc/{pid}/cwd").readlink() == Path("/") and _parent(pid) == os.getpid():
+            os.kill(pid, signal.SIGKILL)
+    folder = TrialFolder(tmp_path / "trial")
+    assert server.fork(folder, []) is None
+    assert server.fork(folder, []) is None
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_a_module_that_starts_threads_makes_a_server_unfit(tmp_path: Path) -> None:
+    (tmp_path / "threads_at_import.py").write_text(
+        "import threading, signal\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+    )
+    environment = dict(os.environ) | {"PYTHONPATH": str(tmp_path)}
+    server = ForkServer(sys.executable, environment, ["threads_at_import"], open_workspace(tmp_path / "ws"))
+    assert not server.wait(60)
+
+
+def test_switched_off_nothing_is_started(tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path)
+    spec = TrialSpec(
+        name="s_0",
+        parent="s",
+        folder="s/0",
+        command="python x.py",
+        words=[["python"], ["x.py"]],
+        surroundings="/dev/null",
+        wake="w",
+        experiment_name="e",
+        display_name="d",
+        created=0.0,
+    )
+    warm = WarmStarts(workspace, enabled=False)
+    assert warm.start_host(spec, {"python": sys.executable}, TrialFolder(tmp_path / "t"), []) is None
+    assert not workspace.warm_log.exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("python train.py", [["python"], ["train.py"]]),
+        (
+            "python src/train.py --lr ${{search_space.lr}} \\\n  --data=${{inputs.d}}/x 'a b' \"c\"",
+            [
+                ["python"],
+                ["src/train.py"],
+                ["--lr"],
+                [{"variable": "AZUREML_SWEEP_lr"}],
+                ["--data=", {"variable": "AZURE_ML_INPUT_d"}, "/x"],
+                ["a b"],
+                ["c"],
+            ],
+        ),
+        (
+            "python -m pkg.train --n ${{ inputs.n }}",
+            [["python"], ["-m"], ["pkg.train"], ["--n"], [{"variable": "AZUREML_PARAMETER_n"}]],
+        ),
+        ("python -u train.py", None),
+        ("python", None),
+        ("python ${{inputs.n}}", None),
+        ("pythonw train.py", None),
+        ("python train.py > log", None),
+        ("python train.py; echo done", None),
+        ("python train.py $HOME", None),
+        ('python train.py "$HOME"', None),
+        ("python train.py *.csv", None),
+        ("python train.py ~/x", None),
+        ("A=1 python train.py", None),
+        ("cd x && python train.py", None),
+        ("python train.py $[[--x ${{inputs.n}}]]", None),
+        ("python a.py\npython b.py", None),
+        ("python train.py # note", None),
+        ("python train.py {a,b}", None),
+        ("python train.py \\x", None),
+    ],
+)
+def test_only_plain_python_commands_are_recognised(command: str, words: object) -> None:
+    assert to_words(command, data=["d"]) == words
+
+
+def test_imports_are_found_through_the_programs_own_files(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("import numpy as np, helper\nfrom sklearn.svm import SVC\nfrom . import x\n")
+    (tmp_path / "helper.py").write_text("import pandas\ndef f():\n    import mlflow.pyfunc\nimport train\n")
+    (tmp_path / "unused.py").write_text("import torch\n")
+    assert set(imports_of(tmp_path / "train.py", tmp_path)) == {"numpy", "sklearn.svm", "pandas", "mlflow.pyfunc"}
+    (tmp_path / "broken.py").write_text("import (")
+    assert imports_of(tmp_path / "broken.py", tmp_path) == []
+    assert imports_of(tmp_path / "none.py", tmp_path) == []

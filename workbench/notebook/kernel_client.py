@@ -1,0 +1,196 @@
+"""nbclient as papermill drives it, with a bound on outputs, live progress, and an orderly stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from nbclient.exceptions import DeadKernelError
+from nbclient.util import run_sync
+from papermill.clientwrap import PapermillNotebookClient
+
+from workbench.errors import JobException
+from workbench.notebook.capping import CellOutputs
+from workbench.notebook.reporting import Reporter
+from workbench.notebook.saving import Manager
+from workbench.trial.report import FOLDER_VARIABLE
+
+__all__ = ["Client", "Stopped"]
+
+_LONGEST_SOCKET = 95  # characters in front of "-ipc-5" in the 107 that a socket's path may have
+_PATIENCE = 4.0  # seconds that an interrupted cell has to end before the notebook is saved without it
+
+# In a trial SIGTERM reaches runner and kernel at once. The kernel leaves it to the runner, which interrupts the cell;
+# its children, forked or started, keep what is usual. One expression that leaves no name behind.
+_LEAVE_TERM_TO_RUNNER = """exec('''
+import os, signal
+def guard(pid):
+    def leave(number, frame):
+        if os.getpid() != pid:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+    return leave
+signal.signal(signal.SIGTERM, guard(os.getpid()))
+''', {})"""
+
+
+class Stopped(BaseException):
+    """The trial is told to stop; not an error of the notebook."""
+
+
+class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no types
+    """Runs the cells of a notebook on a kernel of any language.
+
+    Args:
+        manager: papermill's account of the execution.
+        reporter: what is told how far it is.
+        options: nbclient's and papermill's.
+    """
+
+    def __init__(self, manager: Manager, reporter: Reporter, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._reporter = reporter
+        self._kept: CellOutputs | None = None
+        self._kept_of: int | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = False
+        manager.before_save = self._settle
+
+    def execute(self, **kwargs: Any) -> Any:
+        """Run all cells; what papermill does, under a signal handler when this is a trial."""
+        if FOLDER_VARIABLE not in os.environ or threading.current_thread() is not threading.main_thread():
+            return super().execute(**kwargs)
+        with self._stopped_by_sigterm():
+            return super().execute(**kwargs)
+
+    def create_kernel_manager(self) -> Any:
+        """Return a manager whose kernel is reached through files of this user rather than ports of the machine.
+
+        Ports are found by trying, and many kernels that start at once try the same. Kernels of other languages keep
+        them: not every implementation of ZeroMQ knows another way.
+        """
+        manager = super().create_kernel_manager()
+        stem = os.path.join(manager.connection_dir, f"kernel-{uuid.uuid4()}")  # noqa: PTH118
+        spec = manager.kernel_spec
+        if spec is not None and any("ipykernel" in word for word in spec.argv) and len(stem) < _LONGEST_SOCKET:
+            manager.connection_file = f"{stem}.json"
+            manager.transport, manager.ip = "ipc", f"{stem}-ipc"
+        return manager
+
+    async def async_start_new_kernel_client(self) -> Any:
+        """Connect to the kernel, and arrange for signals if it is one of a trial."""
+        try:
+            client = await super().async_start_new_kernel_client()
+        except RuntimeError as error:
+            raise JobException(*self._not_started(error)) from error
+        spec = self.km.kernel_spec if self.km is not None else None
+        if FOLDER_VARIABLE in os.environ and spec is not None and spec.language == "python":
+            client.execute(_LEAVE_TERM_TO_RUNNER, silent=True, store_history=False, allow_stdin=False)
+        return client
+
+    start_new_kernel_client = run_sync(async_start_new_kernel_client)
+
+    async def async_execute_cell(self, cell: Any, cell_index: int, **options: Any) -> Any:
+        """Run one cell.
+
+        Raises:
+            JobException: the kernel died.
+            Stopped: the trial must stop, and the cell before this one had an end.
+        """
+        if self._stopping:
+            raise Stopped
+        self._loop = asyncio.get_running_loop()
+        try:
+            return await super().async_execute_cell(cell, cell_index, **options)
+        except DeadKernelError as error:
+            raise JobException(f"the kernel died: {await self._cause_of_death()}", self._reporter.where()) from error
+        finally:
+            self._loop = None
+            self._settle()
+
+    execute_cell = run_sync(async_execute_cell)
+
+    async def _cause_of_death(self) -> str:
+        provisioner = self.km.provisioner if self.km is not None else None
+        code = None if provisioner is None else await provisioner.poll()
+        if code is None:
+            return "nothing is known of it"
+        if code >= 0:
+            return f"it left with exit code {code}"
+        name = signal.Signals(-code).name
+        return f"{name} killed it" + (", as the system does when memory is out" if name == "SIGKILL" else "")
+
+    def _not_started(self, error: RuntimeError) -> tuple[str, str, str]:
+        where, fix = f"kernel {self.kernel_name!r}", "See what it printed above"
+        if "died" in str(error):
+            return "it ended before it could run anything", where, fix
+        return f"it did not answer within {self.startup_timeout:g} s of its start", where, fix
+
+    def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
+        """Take up a message of the kernel; what a cell prints goes on at once."""
+        output = super().process_message(msg, cell, cell_index)
+        if output is not None and output.output_type == "stream":
+            self._reporter.printed(output.text)
+        return output
+
+    def output(self, outs: list[Any], msg: Any, display_id: str | None, cell_index: int) -> Any:
+        """Add an output to the cell, within the bounds; return it whole."""
+        if self.output_hook_stack[msg["parent_header"].get("msg_id")]:
+            return super().output(outs, msg, display_id, cell_index)
+        if self._kept is None or self._kept_of != cell_index or self.clear_before_next_output:
+            self._kept, self._kept_of = CellOutputs(outs), cell_index
+        kind = msg["msg_type"]
+        if kind not in ("stream", "error") and not self._kept.has_room():
+            return None
+        output = super().output(outs, msg, display_id, cell_index)
+        if output is None or kind != "stream":
+            return output
+        whole = output.copy()
+        self._kept.add_text(output)
+        return whole
+
+    def clear_output(self, outs: list[Any], msg: Any, cell_index: int) -> None:
+        """Forget what the cell has shown."""
+        super().clear_output(outs, msg, cell_index)
+        if not outs:
+            self._kept = None
+
+    def _settle(self) -> None:
+        if self._kept is not None:
+            self._kept.settle()
+
+    # Stopping
+
+    @contextmanager
+    def _stopped_by_sigterm(self) -> Iterator[None]:
+        before = signal.signal(signal.SIGTERM, self._on_sigterm)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if self._stopping:
+            return
+        self._stopping = self._reporter.stopped = True
+        if self._loop is None:
+            raise Stopped  # no cell runs: there is nothing to wait for
+        self._loop.call_soon_threadsafe(self._interrupt)
+
+    def _interrupt(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._interruption = loop.create_task(self.km.interrupt_kernel())
+        loop.call_later(_PATIENCE, self._give_up)
+
+    def _give_up(self) -> None:
+        self.shutdown_kernel = "immediate"
+        if self.task_poll_for_reply is not None:
+            self.task_poll_for_reply.cancel()  # nbclient takes that for a dead kernel, as it soon will be

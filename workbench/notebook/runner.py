@@ -1,0 +1,126 @@
+"""One notebook trial: what ``python -m workbench.notebook`` does in the folder that its variables name."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Never
+
+from papermill.engines import papermill_engines
+from papermill.exceptions import PapermillExecutionError
+from papermill.execute import execute_notebook
+
+from workbench.definition.expressions import variable
+from workbench.errors import JobException, WorkbenchError
+from workbench.notebook.engine import WorkbenchEngine
+from workbench.notebook.kernel_client import Stopped
+from workbench.notebook.kernels import kernel_of, language_of
+from workbench.notebook.reporting import Reporter
+from workbench.store.files import TrialFolder
+from workbench.trial.report import FOLDER_VARIABLE
+from workbench.trial.spec import TrialSpec
+
+__all__ = ["START_TIMEOUT_VARIABLE", "main"]
+
+START_TIMEOUT_VARIABLE = "WORKBENCH_KERNEL_START_TIMEOUT"
+"""Seconds that a kernel may take to start."""
+
+_START_TIMEOUT = 60.0
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]")
+
+
+def main() -> int:
+    """Run the notebook of this trial and return the exit code; the last line printed says what went wrong."""
+    _speak_utf8()
+    folder = TrialFolder(Path(os.environ[FOLDER_VARIABLE]))
+    reporter = Reporter()
+    papermill_engines.register("workbench", WorkbenchEngine)
+    try:
+        _execute(TrialSpec.read(folder), folder, reporter)
+    except Stopped:
+        _end_stopped(reporter)
+    except PapermillExecutionError as error:
+        if reporter.stopped:
+            _end_stopped(reporter)
+        _say(_ANSI.sub("", "\n".join(error.traceback)))
+        _say(f"{reporter.where(error.cell_index)} failed: {_summary(error)}")
+        return 1
+    except WorkbenchError as error:
+        if reporter.stopped:
+            _end_stopped(reporter)
+        _say(str(error))
+        return 1
+    return 0
+
+
+def _execute(spec: TrialSpec, folder: TrialFolder, reporter: Reporter) -> None:
+    job = spec.notebook
+    if job is None:
+        raise JobException(f"{spec.name} is no notebook", str(folder.spec))
+    source = Path(job["path"])
+    kernel = kernel_of(_metadata(source), job["kernel"])
+    execute_notebook(
+        _literal(str(source)),
+        _literal(str(folder.notebook)),
+        parameters=_parameters(spec, job),
+        engine_name="workbench",
+        kernel_name=kernel,
+        language=language_of(kernel),
+        progress_bar=False,
+        stdout_file=sys.stdout,
+        stderr_file=sys.stdout,
+        start_timeout=float(os.environ.get(START_TIMEOUT_VARIABLE) or _START_TIMEOUT),
+        reporter=reporter,
+    )
+
+
+def _metadata(source: Path) -> Mapping[str, Any]:
+    import json  # noqa: PLC0415
+
+    try:
+        notebook = json.loads(source.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise JobException("the notebook is not in the working directory", str(source)) from None
+    except ValueError as error:
+        raise JobException(f"it is no notebook: {error}", str(source)) from None
+    metadata: Mapping[str, Any] = notebook.get("metadata", {})
+    return metadata
+
+
+def _literal(path: str) -> str:
+    """Return a path in which papermill replaces nothing."""
+    return path.replace("{", "{{").replace("}", "}}")
+
+
+def _parameters(spec: TrialSpec, job: Mapping[str, Any]) -> dict[str, Any]:
+    data = {name: os.environ[variable("inputs", name, data=True)] for name in job["data"]}
+    outputs = {name: os.environ[variable("outputs", name)] for name in job["outputs"]}
+    return {**job["values"], **data, **outputs, **spec.params}
+
+
+def _summary(error: PapermillExecutionError) -> str:
+    if error.ename == "StdinNotImplementedError":
+        return "it asks for input, and nobody is there to answer; make it a parameter"
+    said = (str(error.evalue).strip().splitlines() or [""])[0]
+    return f"{error.ename}: {said}" if said else str(error.ename)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
+
+
+def _speak_utf8() -> None:
+    """The log is UTF-8 wherever this runs, and a text that is none must not end the trial."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _end_stopped(reporter: Reporter) -> Never:
+    _say(f"stopped in {reporter.where()}")
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)
+    raise SystemExit(128 + signal.SIGTERM)

@@ -1,0 +1,183 @@
+"""Fork servers of the jobs that run: which job has one, and asking it for a host."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from workbench.store.files import OWNER_ONLY, TrialFolder, WorkspaceFolder, read_json
+from workbench.trial.fork_server import ENVIRONMENT_ROOM_SIZE, command_line
+from workbench.trial.imports import imports_of
+from workbench.trial.spec import TrialSpec
+from workbench.trial.warm_process import ENVIRONMENT_ROOM
+
+__all__ = ["ForkServer", "WarmStarts"]
+
+_PATIENCE = 5.0  # seconds in which a server that is ready forks; it takes milliseconds
+_IDLE = 120.0  # seconds after which a server that nobody asks is ended
+_OF_ONE_TRIAL = ("AZUREML_", "AZURE_ML_", "MLFLOW_RUN_ID", "WORKBENCH_", "CUDA_VISIBLE_DEVICES")
+
+_log = logging.getLogger(__name__)
+
+
+class WarmStarts:
+    """The fork servers of a workspace, one for each Python, environment and set of imports.
+
+    Args:
+        workspace: whose trials they fork.
+        enabled: False to start everything cold.
+    """
+
+    def __init__(self, workspace: WorkspaceFolder, *, enabled: bool) -> None:
+        self._workspace = workspace
+        self._enabled = enabled
+        self._servers: dict[str, ForkServer] = {}
+
+    def start_host(
+        self, spec: TrialSpec, launch: Mapping[str, Any], folder: TrialFolder, lease: Sequence[int]
+    ) -> int | None:
+        """Fork a host for a trial whose folder has its specification; return its pid, or None to start it cold.
+
+        The first trials of a sweep start cold, while the server for the rest gets ready.
+        """
+        if not (self._enabled and spec.words):
+            return None
+        environment = self._environment(spec)
+        modules = launch.get("preload") or self._imports(spec)
+        facts = [launch["python"], sorted(environment.items()), modules]
+        key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+        server = self._servers.get(key)
+        if server is None:
+            if spec.parent is not None:  # a job that runs once would not see it ready
+                self._servers[key] = ForkServer(launch["python"], environment, modules, self._workspace)
+            return None
+        return server.fork(folder, lease)
+
+    def end_idle(self) -> None:
+        """End servers that nobody has asked for a while."""
+        for key, server in list(self._servers.items()):
+            if time.monotonic() - server.asked > _IDLE:
+                server.close()
+                del self._servers[key]
+
+    def close(self) -> None:
+        """End all servers; hosts that they have forked run on."""
+        for server in self._servers.values():
+            server.close()
+        self._servers.clear()
+
+    def _environment(self, spec: TrialSpec) -> dict[str, str]:
+        all_of_it = (read_json(Path(spec.surroundings)) or {}) | spec.variables
+        return {name: value for name, value in all_of_it.items() if not name.startswith(_OF_ONE_TRIAL)}
+
+    @staticmethod
+    def _imports(spec: TrialSpec) -> list[str]:
+        script = spec.words[1] if spec.words else []
+        if spec.snapshot is None or len(script) != 1 or not isinstance(script[0], str):
+            return []
+        root = Path(spec.snapshot)
+        path = root / script[0]
+        return imports_of(path, path.parent) if path.resolve().is_relative_to(root) else []
+
+
+class ForkServer:
+    """One fork server.
+
+    Args:
+        python: its interpreter.
+        environment: its environment variables: those that all trials of the job share.
+        modules: what it imports.
+        workspace: whose tracking it gets ready.
+    """
+
+    def __init__(
+        self, python: str, environment: Mapping[str, str], modules: Sequence[str], workspace: WorkspaceFolder
+    ) -> None:
+        self.asked = time.monotonic()
+        self._ready = False
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        log = os.open(workspace.warm_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
+                command_line(python, theirs.fileno()),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env={**environment, ENVIRONMENT_ROOM: "-" * ENVIRONMENT_ROOM_SIZE},
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
+            theirs.close()
+        self._tell({"modules": list(modules), "workspace": str(workspace.root)})
+
+    def fork(self, folder: TrialFolder, lease: Sequence[int]) -> int | None:
+        """Return the pid of a new host, or None when the server is not ready, or not fit."""
+        self.asked = time.monotonic()
+        if self._process is None or not self._is_ready():
+            return None
+        folder.root.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+        answer = self._ask({"folder": str(folder.root)}, lease)
+        if answer is None:
+            self._give_up("it does not answer")
+            return None
+        return int(answer["pid"])
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it is ready or has given up; return whether it is ready."""
+        if self._process is not None and not self._ready:
+            select.select([self._channel], [], [], seconds)
+        return self._process is not None and self._is_ready()
+
+    def close(self) -> None:
+        """End the server."""
+        self._channel.close()
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait()
+            self._process = None
+
+    def _is_ready(self) -> bool:
+        if not self._ready:
+            self._channel.setblocking(False)
+            try:
+                answer = json.loads(self._channel.recv(1 << 16) or b'{"unfit": "it has ended"}')
+            except BlockingIOError:
+                return False
+            finally:
+                self._channel.settimeout(_PATIENCE)
+            if "ready" not in answer:
+                self._give_up(answer.get("unfit", "it said something else"))
+                return False
+            self._ready = True
+        return True
+
+    def _ask(self, request: Mapping[str, str], lease: Sequence[int]) -> dict[str, int] | None:
+        try:
+            socket.send_fds(self._channel, [json.dumps(request).encode()], list(lease))
+            answer: dict[str, int] = json.loads(self._channel.recv(1 << 16))
+        except (OSError, ValueError):
+            return None
+        return answer
+
+    def _tell(self, message: Mapping[str, object]) -> None:
+        try:
+            self._channel.sendall(json.dumps(message).encode())
+        except OSError as error:
+            self._give_up(str(error))
+
+    def _give_up(self, why: str) -> None:
+        _log.warning("trials start cold: the fork server is of no use: %s", why)
+        self.close()

@@ -1,0 +1,201 @@
+"""Turning a forked process into what ``python script.py`` would have been.
+
+Standard library only: it runs inside the fork server of whatever Python a job uses.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import functools
+import gc
+import importlib.util
+import io
+import os
+import signal
+import sys
+import threading
+import traceback
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+__all__ = ["ENVIRONMENT_ROOM", "become_python", "remark_environment"]
+
+ENVIRONMENT_ROOM = "WORKBENCH_ROOM"
+"""Variable that a fork server is started with: room in which a child writes who it is, for who looks in ``/proc``."""
+
+_DEFAULT_SIGNALS = (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGQUIT)
+
+
+def become_python(words: Sequence[str], variables: Mapping[str, str], log: str, preloaded: frozenset[str]) -> NoReturn:
+    """Run ``python words…`` in this process, which was just forked, and end it as Python would.
+
+    Args:
+        words: the script and its arguments, or ``-m``, a module and its arguments.
+        variables: all of its environment.
+        log: file for its output.
+        preloaded: modules that were there before the fork.
+    """
+    code = 1
+    try:
+        _renew(variables, log)
+        code = _run(words)
+    except BaseException:  # noqa: BLE001 - nothing may return into the host's own code
+        traceback.print_exc()
+    finally:
+        _leave(code, preloaded)
+
+
+def remark_environment(variables: Mapping[str, str]) -> None:
+    """Write ``variables`` into the room that this process's first environment has, where ``/proc`` shows them.
+
+    A forked process shows its server's environment otherwise, and could not be told from other trials once its host
+    has been killed.
+    """
+    address, size = _environment_room()
+    text = b"\0".join(f"{name}={value}".encode() for name, value in variables.items())
+    if len(text) < size:
+        ctypes.memmove(address, text.ljust(size, b"\0"), size)
+
+
+@functools.cache  # once something is written there, it can be found no more
+def _environment_room() -> tuple[int, int]:
+    """Return address and size in bytes of the room; a size of 0 when the process was started without one."""
+    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    start, end = int(fields[47]), int(fields[48])
+    block = b"\0" + ctypes.string_at(start, end - start)
+    place = block.find(f"\0{ENVIRONMENT_ROOM}=".encode())
+    return (start + place, block.index(b"\0", place + 1) - place - 1) if place >= 0 else (0, 0)
+
+
+def _renew(variables: Mapping[str, str], log: str) -> None:
+    os.setsid()
+    _renew_descriptors(log)
+    for number in _DEFAULT_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    os.environ.clear()
+    os.environ.update(variables)
+    _renew_streams()
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()  # forks share the state; Python's own generator starts anew by itself
+
+
+def _renew_descriptors(log: str) -> None:
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(nothing, 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 1 << 16 else 1 << 16)
+
+
+def _renew_streams() -> None:
+    """Make the standard streams anew, of the kind that this process's were when it started as the fork server."""
+    unbuffered = bool(os.environ.get("PYTHONUNBUFFERED"))
+    for number, (name, mode) in enumerate((("stdin", "rb"), ("stdout", "wb"), ("stderr", "wb"))):
+        before = getattr(sys, f"__{name}__")
+        raw = io.FileIO(number, mode, closefd=False)
+        buffer = io.BufferedReader(raw) if name == "stdin" else raw if unbuffered else io.BufferedWriter(raw)
+        stream = io.TextIOWrapper(
+            buffer,  # a raw file will do, as the interpreter itself shows
+            before.encoding,
+            before.errors,
+            line_buffering=name == "stderr" and not unbuffered,
+            write_through=unbuffered,
+        )
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def _run(words: Sequence[str]) -> int:
+    main = types.ModuleType("__main__")
+    sys.modules["__main__"] = main
+    try:
+        if words[0] == "-m":
+            _run_module(words[1:])
+        else:
+            _run_script(main, words)
+    except SystemExit as leaving:
+        return _exit_code(leaving.code)
+    except BaseException as error:  # noqa: BLE001 - as the interpreter itself does
+        _show(error)
+        if isinstance(error, KeyboardInterrupt):
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            sys.stderr.flush()
+            os.kill(os.getpid(), signal.SIGINT)
+        return 1
+    return 0
+
+
+def _run_script(main: types.ModuleType, words: Sequence[str]) -> None:
+    script = words[0]
+    sys.argv[:] = words
+    folder = os.path.dirname(os.path.realpath(script))  # noqa: PTH120
+    sys.path[0] = folder
+    try:
+        source = Path(script).read_bytes()
+    except OSError as error:
+        number = error.errno or 0
+        sys.stderr.write(f"python: can't open file {os.path.abspath(script)!r}: ")  # noqa: PTH100
+        sys.stderr.write(f"[Errno {number}] {os.strerror(number)}\n")
+        raise SystemExit(2) from None
+    main.__file__ = os.path.abspath(script)  # noqa: PTH100
+    main.__dict__["__cached__"] = None
+    main.__dict__["__builtins__"] = sys.modules["builtins"]
+    exec(compile(source, main.__file__, "exec", dont_inherit=True), main.__dict__)  # noqa: S102 - this is the program
+
+
+def _run_module(words: Sequence[str]) -> None:
+    import runpy  # noqa: PLC0415 - only this way of starting needs it
+
+    sys.argv[:] = words
+    sys.path[0] = os.getcwd()  # noqa: PTH109
+    if importlib.util.find_spec(words[0]) is None:
+        sys.stderr.write(f"{sys.executable}: No module named {words[0]}\n")
+        raise SystemExit(1)
+    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+
+
+def _show(error: BaseException) -> None:
+    """Print a traceback that begins with the program's first frame."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__") == __name__:
+        trace = trace.tb_next
+    error.__traceback__ = trace
+    sys.excepthook(type(error), error, trace)
+
+
+def _exit_code(code: object) -> int:
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    sys.stderr.write(f"{code}\n")
+    return 1
+
+
+def _leave(code: int, preloaded: frozenset[str]) -> NoReturn:
+    """End the process as the interpreter does: threads, exit handlers, then whatever the program still holds.
+
+    Only what came after the fork is taken down: the rest belongs to the server, and touching it would copy it.
+    """
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]  # joins the threads that are no daemons
+        atexit._run_exitfuncs()
+        for name, module in list(sys.modules.items()):
+            if (
+                (name == "__main__" or name not in preloaded)
+                and isinstance(module, types.ModuleType)
+                and name != __name__
+            ):
+                module.__dict__.clear()  # files that were left open are written here
+        gc.collect()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
