@@ -17,6 +17,7 @@ from workbench.definition.environment import BuildContext, Environment
 from workbench.definition.inputs import Input, Output
 from workbench.definition.job import Job
 from workbench.definition.limits import CommandJobLimits
+from workbench.definition.notebook import Notebook, NotebookJob
 from workbench.definition.resources import JobResourceConfiguration, QueueSettings
 
 __all__ = [
@@ -35,6 +36,8 @@ __all__ = [
     "ManagedIdentityConfiguration",
     "Model",
     "MpiDistribution",
+    "Notebook",
+    "NotebookJob",
     "Output",
     "PyTorchDistribution",
     "QueueSettings",

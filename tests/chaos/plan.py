@@ -62,7 +62,7 @@ class Plan:
             early_termination_policy=BanditPolicy(slack_amount=0.3, evaluation_interval=1) if self.bandit else None,
         )
         sweep.name = self.name
-        sweep.resources = {"cpus": 0.5}
+        sweep.set_resources(cpus=0.5)
         sweep.retries = {"host_lost": self.retries} if self.retries else {}
         return sweep
 

@@ -27,7 +27,10 @@ def write_notebook(path: Path, *cells: str, parameters: str | None = None, kerne
 
 
 NOTEBOOKS = {
-    "computes": {"parameters": "x = 1", "cells": ["import workbench\ny = x * 2", "workbench.log(score=y)\nprint(y)", "y"]},
+    "computes": {
+        "parameters": "x = 1",
+        "cells": ["import workbench\ny = x * 2", "workbench.log(score=y)\nprint(y)", "y"],
+    },
     "fails_in_cell_3": {"cells": ["a = 1", "def f():\n    return a / 0", "print('before')\nf()", "print('never')"]},
     "kernel_dies": {"cells": ["print('alive')", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"]},
     "prints_a_flood": {"cells": ["for i in range(100_000):\n    print('line', i)", "print('after')"]},

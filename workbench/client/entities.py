@@ -5,15 +5,19 @@ from __future__ import annotations
 import getpass
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 from workbench.client.context import Context
+from workbench.client.table import trials_of
 from workbench.definition.command import Command, child
 from workbench.definition.notebook import Notebook
 from workbench.definition.records import AnyJob, job_from_record
 from workbench.definition.sweep import Sweep
 from workbench.store.records import JobRecord
+from workbench.trial.outputs import read_outputs
+from workbench.trial.progress import read_progress
 
 __all__ = ["Service", "job_entity", "trial_entities"]
 
@@ -66,6 +70,9 @@ def _facts(record: JobRecord, job: JobRecord, context: Context) -> dict[str, Any
         "score": record.score,
         "params": dict(record.params) if record.parent else None,
         "properties": dict(record.properties),
+        "progress": None if record.status.is_finished or not (now := read_progress(folder)) else str(now),
+        "read_outputs": partial(read_outputs, folder.output_values),
+        "read_trials": partial(trials_of, context.workspace.root, record.name) if record.type == "sweep" else None,
         "folder": str(folder.root),
         "studio_url": folder.root.as_uri(),
         "log_files": {} if record.type == "sweep" else {"user_logs/std_log.txt": str(folder.log)},

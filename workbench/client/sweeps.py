@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.client.asking import ask
 from workbench.client.context import Context
+from workbench.client.table import Which, trials_of
 from workbench.definition.distributions import Distribution
 from workbench.definition.limits import SweepJobLimits
 from workbench.errors import ValidationException
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["SweepOperations"]
 
@@ -24,6 +28,21 @@ class SweepOperations:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+
+    def trials(self, name: str, *, metrics: Which = "last") -> pd.DataFrame:
+        """Return all trials of a sweep as one table, as they now are.
+
+        Args:
+            name: the sweep.
+            metrics: which value of each metric to show: "last", "min" or "max".
+
+        Returns:
+            One row for each trial; see ``trials_table`` for the columns.
+
+        Raises:
+            NotFoundError: there is no such sweep.
+        """
+        return trials_of(self._context.workspace.root, name, metrics)
 
     def set_limits(
         self, name: str, *, max_total_trials: int | None = None, max_concurrent_trials: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import html
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, ClassVar, Self
 
@@ -36,6 +36,9 @@ class Facts:
     params: Mapping[str, Any] | None = None
     score: float | None = None
     reason: str | None = None
+    progress: str | None = None
+    read_outputs: Callable[[], Mapping[str, Any]] | None = None
+    read_trials: Callable[..., Any] | None = None
 
 
 def _named(cls: type[Any]) -> Any:
@@ -133,12 +136,22 @@ class Job(Checked):
         """Why the job ended as it did, in words."""
         return self._facts.reason
 
+    @property
+    def progress(self) -> str | None:
+        """How far a notebook was when the job was looked at, in words; None for other jobs."""
+        return self._facts.progress
+
+    @property
+    def output_values(self) -> Mapping[str, Any]:
+        """What the job has stored with ``workbench.output`` so far, by name; a table is a list of its rows."""
+        return {} if self._facts.read_outputs is None else self._facts.read_outputs()
+
     def with_facts(self, **facts: Any) -> Self:
         """Return a copy of the job that carries facts.
 
         Args:
             facts: any of status, error, creation_context, folder, studio_url, log_files, parameters,
-                params, score, reason; ``properties`` and ``services`` are merged into the fields.
+                params, score, reason, progress, read_outputs, read_trials; ``properties`` and ``services`` are merged into the fields.
 
         Raises:
             UnexpectedKeywordError: another name.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
@@ -20,7 +20,10 @@ from workbench.definition.policies import EarlyTerminationPolicy, as_early_termi
 from workbench.definition.resources import JobResourceConfiguration, QueueSettings
 from workbench.definition.retries import as_retries
 from workbench.definition.sampling import RandomSamplingAlgorithm, SamplingAlgorithm, as_sampling_algorithm
-from workbench.errors import ValidationException
+from workbench.errors import JobException, ValidationException
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Sweep", "SweepJob", "Trial"]
 
@@ -135,6 +138,19 @@ class Sweep(Job):
             command = swept_command(self.trial.command, space)
             parts = {name: getattr(self.trial, name) for name in Trial.field_names()}
             super().__setattr__("trial", Trial(**{**parts, "command": command}))
+
+    def trials(self, *, metrics: str = "last") -> pd.DataFrame:
+        """Return all trials as one table, as they now are: parameters, metrics, outputs, status, duration, paths.
+
+        Args:
+            metrics: which value of each metric to show: "last", "min" or "max".
+
+        Raises:
+            JobException: the sweep was not submitted.
+        """
+        if self._facts.read_trials is None:
+            raise JobException("this sweep has no trials", "trials", "Submit it, and ask what that returns")
+        return self._facts.read_trials(metrics=metrics)
 
     @checked_call
     def set_limits(

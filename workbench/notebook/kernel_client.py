@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import tempfile
 import threading
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -24,7 +24,7 @@ from workbench.trial.report import FOLDER_VARIABLE
 
 __all__ = ["Client", "Stopped"]
 
-_LONGEST_SOCKET = 95  # characters in front of "-ipc-5" in the 107 that a socket's path may have
+_LONGEST_SOCKET = 95  # characters in front of "-5" in the 107 that a socket's path may have
 _PATIENCE = 4.0  # seconds that an interrupted cell has to end before the notebook is saved without it
 
 # In a trial SIGTERM reaches runner and kernel at once. The kernel leaves it to the runner, which interrupts the cell;
@@ -65,6 +65,10 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
 
     def execute(self, **kwargs: Any) -> Any:
         """Run all cells; what papermill does, under a signal handler when this is a trial."""
+        with tempfile.TemporaryDirectory(prefix="workbench-", ignore_cleanup_errors=True) as self._sockets:
+            return self._execute(**kwargs)
+
+    def _execute(self, **kwargs: Any) -> Any:
         if FOLDER_VARIABLE not in os.environ or threading.current_thread() is not threading.main_thread():
             return super().execute(**kwargs)
         with self._stopped_by_sigterm():
@@ -77,11 +81,11 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         them: not every implementation of ZeroMQ knows another way.
         """
         manager = super().create_kernel_manager()
-        stem = os.path.join(manager.connection_dir, f"kernel-{uuid.uuid4()}")  # noqa: PTH118
         spec = manager.kernel_spec
+        stem = f"{self._sockets}/kernel"
         if spec is not None and any("ipykernel" in word for word in spec.argv) and len(stem) < _LONGEST_SOCKET:
             manager.connection_file = f"{stem}.json"
-            manager.transport, manager.ip = "ipc", f"{stem}-ipc"
+            manager.transport, manager.ip = "ipc", stem
         return manager
 
     async def async_start_new_kernel_client(self) -> Any:

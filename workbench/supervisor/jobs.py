@@ -313,13 +313,16 @@ class Jobs:
         record = self._board[name]
         if record.status in (JobStatus.CANCEL_REQUESTED, JobStatus.FINALIZING):
             return
+        handle = self.alive.get(name)
+        if handle is not None:
+            self._board.move(name, JobStatus.CANCEL_REQUESTED, reason, reason=reason)
+            handle.stop()
+            return
         if name in self.waiting:
             self.waiting.discard(name)
-            self._end(name, Verdict(JobStatus.CANCELED, reason), None)
-            return
-        self._board.move(name, JobStatus.CANCEL_REQUESTED, reason, reason=reason)
-        if handle := self.alive.get(name):
-            handle.stop()
+        else:  # its start has failed half-way
+            TrialHandle(name, self._board.folder_of(record), None).end_what_is_left()
+        self._end(name, Verdict(JobStatus.CANCELED, reason), None)
 
     def end_sweep(self, run: SweepRun, ending: Ending) -> None:
         """Let no more trials start and stop those that run; the sweep ends when they have."""

@@ -25,6 +25,7 @@ __all__ = ["ForkServer", "WarmStarts"]
 
 _PATIENCE = 5.0  # seconds in which a server that is ready forks; it takes milliseconds
 _IDLE = 120.0  # seconds after which a server that nobody asks is ended
+_TRACKING = ("workbench.tracking.warm", "warm_up")
 _OF_ONE_TRIAL = ("AZUREML_", "AZURE_ML_", "MLFLOW_RUN_ID", "WORKBENCH_", "CUDA_VISIBLE_DEVICES")
 
 _log = logging.getLogger(__name__)
@@ -121,7 +122,9 @@ class ForkServer:
         finally:
             os.close(log)
             theirs.close()
-        self._tell({"modules": list(modules), "workspace": str(workspace.root)})
+        uses_mlflow = any(module.split(".")[0] == "mlflow" for module in modules)
+        prepare = [_TRACKING] if uses_mlflow else []
+        self._tell({"modules": list(modules), "prepare": prepare, "workspace": str(workspace.root)})
 
     def fork(self, folder: TrialFolder, lease: Sequence[int]) -> int | None:
         """Return the pid of a new host, or None when the server is not ready, or not fit."""

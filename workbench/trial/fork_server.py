@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from workbench.store.files import WorkspaceFolder
 from workbench.trial.report import FOLDER_VARIABLE
 from workbench.trial.warm_process import remark_environment
 
@@ -50,8 +51,8 @@ def main(channel: int, package: str) -> None:
         if greeting is None:
             return
         _preload(greeting["modules"])
-        if greeting["workspace"] and "mlflow" in sys.modules:
-            _warm_up_tracking(greeting["workspace"])
+        for module, function in greeting["prepare"]:
+            _prepare(module, function, greeting["workspace"])
         if trouble := _unfit():
             _send(supervisor, {"unfit": trouble})
             return
@@ -95,13 +96,10 @@ def _preload(modules: list[str]) -> None:
             importlib.import_module(name)
 
 
-def _warm_up_tracking(workspace: str) -> None:
-    """Do once what MLflow would do at the first call in every trial, if this Python can report to the workspace."""
-    with contextlib.suppress(ImportError):
-        from workbench.store.files import WorkspaceFolder  # noqa: PLC0415
-        from workbench.tracking.warm import warm_up  # noqa: PLC0415
-
-        warm_up(WorkspaceFolder(Path(workspace)))
+def _prepare(module: str, function: str, workspace: str) -> None:
+    """Do once what every trial would do first, where this Python has what it takes."""
+    with contextlib.suppress(Exception):
+        getattr(importlib.import_module(module), function)(WorkspaceFolder(Path(workspace)))
 
 
 def _unfit() -> str | None:
