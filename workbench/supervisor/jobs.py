@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -208,6 +209,8 @@ class Jobs:
             pid = self._warm.start_host(spec, self._board.job_of(record).launch, folder, placement.lease.fds)
             pid = pid or start_host(folder, placement.lease.fds)
         except OSError as error:
+            if error.errno in _FULL:
+                raise  # the workspace's trouble: it starts when there is room again
             self.waiting.discard(name)
             message = f"it could not be started: {error.strerror} ({error.filename})"
             self._end(name, Verdict(JobStatus.FAILED, message, message), None)
@@ -464,6 +467,7 @@ class Jobs:
                 self._finalizing.begin(name, verdict.status, verdict.reason, verdict.error)
 
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _NOT_BEGUN = frozenset({JobStatus.QUEUED, JobStatus.PREPARING})
 _GPU_WORDS = ("CUDA error", "CUDA driver", "cudaError", "NVML", "CUDNN_STATUS", "no CUDA-capable device")
 _BEST_PROPERTIES = ("best_child_run_id", "score", "best_metric_status", "best_data_container_id")
