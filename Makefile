@@ -4,8 +4,9 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
 RUFF := $(BIN)/ruff
+KILLS ?= 1000
 
-.PHONY: demo test setup lint types tests benchmarks format clean
+.PHONY: demo test setup lint types tests chaos benchmarks format clean
 
 demo: $(VENV)/demo  ## set everything up and run the tutorial: 20 trainings, the best one registered
 	$(BIN)/python notebooks/tutorial.py
@@ -23,6 +24,9 @@ types:
 
 tests:
 	$(BIN)/pytest --nbval-lax --nbval-current-env tests notebooks/*.ipynb
+
+chaos: setup  ## the long run: make chaos KILLS=1000 SEED=7
+	$(BIN)/python -m tests.chaos --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 benchmarks: setup  ## figures against peers, in one run
 	$(BIN)/pytest -q -s -m benchmark tests/benchmarks

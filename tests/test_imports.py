@@ -23,9 +23,9 @@ MAY_IMPORT = {
     "trial": {"errors", "definition", "store"},
     "testing": {"errors", "definition", "store", "trial"},
     "tracking": {"errors", "definition", "store", "trial"},
-    "notebook": {"errors", "definition", "store", "trial"},
+    "notebooks": {"errors", "definition", "store", "trial"},
     "supervisor": {"errors", "definition", "search", "store", "trial"},
-    "client": {"errors", "definition", "search", "store", "trial", "notebook", "tracking", "supervisor"},
+    "client": {"errors", "definition", "search", "store", "trial", "notebooks", "tracking", "supervisor"},
     "cli": {"errors", "definition", "store", "client"},
     # The flat modules of the public surface only re-export.
     "entities": {"definition"},

@@ -20,7 +20,7 @@ from random import Random
 
 from tests.chaos.invariants import Evidence, check_mlflow, check_round
 from tests.chaos.plan import KINDS, Plan, make_plan
-from tests.chaos.processes import Host, kill, living_hosts, running_module
+from tests.chaos.processes import Host, fork_servers, kill, living_hosts, running_module
 from tests.conftest import stop_everything, supervisor_of
 from workbench.client.ml_client import MLClient
 from workbench.client.waiting import wait_until
@@ -32,7 +32,7 @@ __all__ = ["RECOVERY", "Harness"]
 
 RECOVERY = 5.0  # seconds from the death of a supervisor until work goes on
 _PATIENCE = 120.0  # seconds in which a round must have ended, whatever is killed
-_SUBMISSION = 30.0  # seconds in which a client that is not killed has submitted
+_APPEARANCE = 1.5  # seconds in which a victim may appear that is not there yet
 
 
 class Harness:
@@ -193,11 +193,15 @@ class _Round:
     # Killing
 
     def _kill(self, kind: str) -> None:
+        if kind == "client" and not self._exists(kind):
+            self._submit()  # its user comes back and waits again
+        if kind != "all":
+            self._wait(lambda: self._exists(kind) or self._finished(), _APPEARANCE)
         parts = [one for one in KINDS if one != "all" and self._exists(one)]
-        if not parts:
+        if not parts or self._finished():
             return
         if kind != "all" and kind not in parts:
-            kind = self._random.choice(parts)
+            kind = self._random.choice([one for one in parts if one != "supervisor"] or parts)
         self.killed.append(kind)
         self._harness.kills[kind] += 1
         self._kill_parts(tuple(parts) if kind == "all" else (kind,), kind)
@@ -210,6 +214,9 @@ class _Round:
                 return supervisor_of(self._workspace) is not None
             case "mirror":
                 return bool(running_module("workbench.tracking", self._harness._root))
+            case "warm":
+                supervisor = supervisor_of(self._workspace)
+                return supervisor is not None and bool(fork_servers(supervisor.pid))
             case "host":
                 return bool(living_hosts(self._context))
             case _:
@@ -225,6 +232,8 @@ class _Round:
             pids.append(supervisor.pid)
         if "mirror" in parts:
             pids += running_module("workbench.tracking", self._harness._root)
+        if "warm" in parts and supervisor:
+            pids += fork_servers(supervisor.pid)
         victims = hosts if kind == "all" else hosts[:1] if not hosts else [self._random.choice(hosts)]
         if "user" in parts:
             for host in victims:

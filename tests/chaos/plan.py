@@ -11,8 +11,8 @@ from workbench.sweep import BanditPolicy, RandomSamplingAlgorithm, Uniform
 
 __all__ = ["KINDS", "Plan", "make_plan"]
 
-KINDS = ("client", "supervisor", "mirror", "host", "user", "all")
-_WEIGHTS = (1, 4, 1, 3, 3, 1)
+KINDS = ("client", "supervisor", "mirror", "warm", "host", "user", "all")
+_WEIGHTS = (1, 4, 1, 1, 3, 3, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,7 @@ class Plan:
         trials: how many.
         steps: points that each trial logs.
         pace: seconds between two points.
+        warm: whether the trials may be forks of a process that is ready; a command that is a shell script cannot.
         bandit: whether trials that fall behind are stopped.
         retries: how often a trial is tried again whose host was lost.
         cancel_after: seconds after which the sweep is canceled; None for never.
@@ -40,6 +41,7 @@ class Plan:
     trials: int
     steps: int
     pace: float
+    warm: bool
     bandit: bool
     retries: int
     cancel_after: float | None
@@ -47,9 +49,10 @@ class Plan:
 
     def sweep(self) -> Sweep:
         """Return the sweep."""
+        python = "python trial.py ${{inputs.x}} ${{inputs.steps}} ${{inputs.pace}} ${{inputs.ran}}"
         job = command(
             code=self.code,
-            command="sleep 1000 & python trial.py ${{inputs.x}} ${{inputs.steps}} ${{inputs.pace}} ${{inputs.ran}}",
+            command=python if self.warm else f"sleep 1000 & {python}",
             inputs={"x": 0, "steps": self.steps, "pace": self.pace, "ran": self.ran},
             experiment_name="chaos",
         )
@@ -77,6 +80,7 @@ def make_plan(random: Random, number: int, code: str, ran: str) -> Plan:
         trials=random.randint(4, 6),
         steps=random.randint(3, 6),
         pace=round(random.uniform(0.02, 0.25), 3),
+        warm=random.random() < 0.5,
         bandit=random.random() < 0.3,
         retries=random.choice((0, 0, 1, 2)),
         cancel_after=random.uniform(0.2, 3) if random.random() < 0.15 else None,

@@ -13,7 +13,7 @@ from workbench.store.files import TrialFolder, read_json
 from workbench.trial.processes import Identity, descendants, is_alive
 from workbench.trial.spec import Exit
 
-__all__ = ["Host", "kill", "living_hosts", "running_module"]
+__all__ = ["Host", "children", "fork_servers", "kill", "living_hosts", "running_module"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,25 @@ def running_module(module: str, root: Path) -> list[int]:
             if process.name.isdigit() and (process / "cmdline").read_bytes().split(b"\0")[1:4] == wanted:
                 found.append(int(process.name))
     return found
+
+
+def fork_servers(supervisor: int) -> list[int]:
+    """Return the pids of the processes that are kept ready to be forked for trials."""
+    found = []
+    for pid in children(supervisor):
+        with suppress(OSError):
+            if b"fork_server" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
+
+
+def children(parent: int) -> list[int]:
+    """Return the pids of the children of a process."""
+    try:
+        tasks = list(Path(f"/proc/{parent}/task").iterdir())
+        return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+    except OSError:
+        return []
 
 
 def kill(*pids: int) -> None:

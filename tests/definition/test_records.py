@@ -126,7 +126,7 @@ def test_printed_yaml_is_a_record_too(job: Sweep) -> None:
 
 
 def test_unknown_types_are_refused() -> None:
-    with pytest.raises(ValidationException, match=r"'pipeline' is not a type of job. Valid are: command, notebook, sweep"):
+    with pytest.raises(ValidationException, match=r"'pipeline' is not a type of job. Valid are: command, notebook"):
         job_from_record({"type": "pipeline"})
 
 

@@ -150,7 +150,7 @@ def test_several_lines_print_as_a_block() -> None:
         ("command: x\n  bad: y\n", r"job.yml, line 2, column 6: "),
         ("- a\n", r"job.yml: must be a mapping; got \['a'\] \(list\). Write 'key: value'"),
         ("trial: {command: x}\n", r"job.yml: type: is needed for a job with a trial. Add type: sweep"),
-        ("type: pipeline\ncommand: x\n", r"job.yml: 'pipeline' is not a type of job. Valid are: command, notebook, sweep"),
+        ("type: pipeline\ncommand: x\n", r"job.yml: 'pipeline' is not a type of job. Valid are: command, notebook"),
         (SWEEP.replace("trial:\n", "trial:\n  type: command\n"), r"job.yml: trial: unexpected keyword 'type'"),
         (
             SWEEP.replace("min_value: -6", "min_value: 6"),

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from tests.conftest import supervisor_of
 from workbench import MLClient, command
 from workbench.client.waiting import wait_until
 from workbench.definition.command import Command
-from workbench.definition.status import JobStatus
-from workbench.definition.sweep import Sweep
+from workbench.trial.processes import is_alive
 
 __all__ = ["Gate", "kill_supervisor", "statuses", "until"]
 
-# Opens the FIFO without waiting for the test, says that it runs, and goes on when its own byte comes.
+# Says that it runs and what it runs with, then waits for one byte at a FIFO: its own if there is one, else everybody's.
 _TRIAL = """
 import os, sys, workbench
 x, gates = float(sys.argv[1]), sys.argv[2]
 name = os.environ["AZUREML_RUN_ID"]
+workbench.log(score=x)
 with open(f"{gates}/starts", "a") as file:
     file.write(f"{name} {x:g}\\n")
-workbench.log(score=x)
-descriptor = os.open(f"{gates}/{name}", os.O_RDWR) if os.path.exists(f"{gates}/{name}") else os.open(f"{gates}/all", os.O_RDWR)
-what = os.read(descriptor, 1)
-if what == b"f":
+own = f"{gates}/{name}"
+descriptor = os.open(own if os.path.exists(own) else f"{gates}/all", os.O_RDWR)
+if os.read(descriptor, 1) == b"f":
     sys.exit("told to fail")
 """
 
@@ -33,52 +35,54 @@ class Gate:
     """A folder of FIFOs at which trials wait.
 
     Args:
-        folder: an existing one.
+        folder: made here.
+        own: trials that have a gate of their own.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "code").mkdir()
+    def __init__(self, folder: Path, *own: str) -> None:
+        self._folder = folder
+        (folder / "code").mkdir(parents=True)
         (folder / "code" / "train.py").write_text(_TRIAL)
-        self._opened: list[int] = []
-        self._make("all")
+        self._fifos: dict[str, int] = {}
+        for name in ("all", *own):
+            os.mkfifo(folder / name)
+            self._fifos[name] = os.open(folder / name, os.O_RDWR)
 
-    def job(self, **fields: object) -> Command:
+    def job(self, **fields: Any) -> Command:
         """Return a job that waits at the gate."""
-        return command(
-            code=str(self.folder / "code"),
-            command=f"python train.py ${{{{inputs.x}}}} {self.folder}",
-            inputs={"x": 0},
-            **fields,
-        )
-
-    def keep(self, *names: str) -> None:
-        """Give these trials gates of their own; before they start."""
-        for name in names:
-            self._make(name)
+        text = f"python train.py ${{{{inputs.x}}}} {self._folder}"
+        return command(code=str(self._folder / "code"), command=text, inputs={"x": 0}, **fields)
 
     def open(self, times: int = 1, *, name: str = "all", fail: bool = False) -> None:
-        """Let so many go on that wait now or later at one gate."""
-        os.write(self._descriptors[name], (b"f" if fail else b"g") * times)
+        """Let so many trials go on that wait at a gate, now or later."""
+        os.write(self._fifos[name], (b"f" if fail else b"g") * times)
 
+    @property
     def starts(self) -> list[str]:
-        """Return name and value of every start, in order."""
-        try:
-            return (self.folder / "starts").read_text().splitlines()
-        except FileNotFoundError:
-            return []
+        """Name and value of every start so far, in order."""
+        file = self._folder / "starts"
+        return file.read_text().splitlines() if file.exists() else []
 
     def close(self) -> None:
         """Let go of the FIFOs."""
-        for descriptor in self._descriptors.values():
-            os.close(descriptor)
-
-    _descriptors: dict[str, int]
-
-    def _make(self, name: str) -> None:
-        if not hasattr(self, "_descriptors"):
-            self._descriptors = {}
-        os.mkfifo(self.folder / name)
-        self._descriptors[name] = os.open(self.folder / name, os.O_RDWR)
+        for fifo in self._fifos.values():
+            os.close(fifo)
 
 
+def until(client: MLClient, done: Callable[[], bool], what: object = None) -> None:
+    """Wait until ``done()``; what else there is is told when it never is."""
+    assert wait_until(done, client.context, 60), what() if callable(what) else what
+
+
+def statuses(client: MLClient, sweep: str) -> list[str]:
+    """Return the statuses of the trials of a sweep, in order."""
+    return [child.status.value for child in client.context.store.children(sweep)]
+
+
+def kill_supervisor(client: MLClient) -> None:
+    """Kill -9 the supervisor and see it dead."""
+    supervisor = supervisor_of(client.context.workspace)
+    assert supervisor is not None
+    os.kill(supervisor.pid, signal.SIGKILL)
+    while is_alive(supervisor):
+        pass

@@ -15,7 +15,7 @@ from workbench.errors import NotFoundError, ValidationException
 
 __all__ = ["SHELL", "NotebookSource", "notebook_source", "trial_notebook"]
 
-SHELL = 'exec "$WORKBENCH_PYTHON" -P -m workbench.notebook'
+SHELL = 'exec "$WORKBENCH_PYTHON" -P -m workbench.notebooks'
 """The command that a notebook trial is: the job's interpreter, which need not be the kernel's."""
 
 
@@ -53,7 +53,7 @@ def notebook_source(job: AnyJob, code: Path | None) -> NotebookSource | None:
     notebook = getattr(part, "notebook", None)
     if notebook is None:
         return None
-    from workbench.notebook.parameters import read_parameters  # noqa: PLC0415 - not for commands
+    from workbench.notebooks.parameters import read_parameters  # noqa: PLC0415 - not for commands
 
     code, path = _located(notebook, code)
     parameters = read_parameters(code / path if code.is_dir() else code, getattr(part, "kernel", None))

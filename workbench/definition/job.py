@@ -150,8 +150,9 @@ class Job(Checked):
         """Return a copy of the job that carries facts.
 
         Args:
-            facts: any of status, error, creation_context, folder, studio_url, log_files, parameters,
-                params, score, reason, progress, read_outputs, read_trials; ``properties`` and ``services`` are merged into the fields.
+            facts: any of status, error, creation_context, folder, studio_url, log_files, parameters, params,
+                score, reason, progress, read_outputs, read_trials; ``properties`` and ``services`` are merged
+                into the fields.
 
         Raises:
             UnexpectedKeywordError: another name.

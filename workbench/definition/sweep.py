@@ -150,7 +150,8 @@ class Sweep(Job):
         """
         if self._facts.read_trials is None:
             raise JobException("this sweep has no trials", "trials", "Submit it, and ask what that returns")
-        return self._facts.read_trials(metrics=metrics)
+        table: pd.DataFrame = self._facts.read_trials(metrics=metrics)
+        return table
 
     @checked_call
     def set_limits(

@@ -106,6 +106,6 @@ def _parse(line: bytes) -> Line | None:
         point = json.loads(line)
         key, value, step, at = str(point["k"]), float(point["v"]), int(point.get("s", 0)), int(point["t"])
         key.encode()  # a lone surrogate is no text that anything further on could keep
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
     return (key, value, step, at) if max(abs(step), abs(at)) < _INT64 else None

@@ -1,7 +1,8 @@
-"""One notebook trial: what ``python -m workbench.notebook`` does in the folder that its variables name."""
+"""One notebook trial: what ``python -m workbench.notebooks`` does in the folder that its variables name."""
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -16,10 +17,10 @@ from papermill.execute import execute_notebook
 
 from workbench.definition.expressions import variable
 from workbench.errors import JobException, WorkbenchError
-from workbench.notebook.engine import WorkbenchEngine
-from workbench.notebook.kernel_client import Stopped
-from workbench.notebook.kernels import kernel_of, language_of
-from workbench.notebook.reporting import Reporter
+from workbench.notebooks.engine import WorkbenchEngine
+from workbench.notebooks.kernel_client import Stopped
+from workbench.notebooks.kernels import kernel_of, language_of
+from workbench.notebooks.reporting import Reporter
 from workbench.store.files import TrialFolder
 from workbench.trial.report import FOLDER_VARIABLE
 from workbench.trial.spec import TrialSpec
@@ -39,6 +40,7 @@ def main() -> int:
     folder = TrialFolder(Path(os.environ[FOLDER_VARIABLE]))
     reporter = Reporter()
     papermill_engines.register("workbench", WorkbenchEngine)
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what matters of it is said below, in other words
     try:
         _execute(TrialSpec.read(folder), folder, reporter)
     except Stopped:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from workbench.definition.checking import nearest
 from workbench.errors import NotFoundError
 
 __all__ = ["DEFAULT_KERNEL", "kernel_of", "language_of"]
@@ -32,5 +32,6 @@ def language_of(kernel: str) -> str:
         return str(specs.get_kernel_spec(kernel).language).lower() or "python"
     except NoSuchKernel:
         known = sorted(specs.find_kernel_specs())
-        fix = f"{nearest(kernel, known)}. Name one of them, as in kernel='{known[0] if known else DEFAULT_KERNEL}'"
+        close = difflib.get_close_matches(kernel, known, n=1) or known or [DEFAULT_KERNEL]
+        fix = f"Installed are: {', '.join(known) or 'none'}. Write kernel='{close[0]}'"
         raise NotFoundError(f"no kernel named {kernel!r} is installed", "kernel", fix) from None

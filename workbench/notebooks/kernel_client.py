@@ -17,27 +17,36 @@ from nbclient.util import run_sync
 from papermill.clientwrap import PapermillNotebookClient
 
 from workbench.errors import JobException
-from workbench.notebook.capping import CellOutputs
-from workbench.notebook.reporting import Reporter
-from workbench.notebook.saving import Manager
+from workbench.notebooks.capping import CellOutputs
+from workbench.notebooks.connection import PromptClient, let_go, reach_through_files
+from workbench.notebooks.reporting import Reporter
+from workbench.notebooks.saving import Manager
 from workbench.trial.report import FOLDER_VARIABLE
 
 __all__ = ["Client", "Stopped"]
 
-_LONGEST_SOCKET = 95  # characters in front of "-5" in the 107 that a socket's path may have
 _PATIENCE = 4.0  # seconds that an interrupted cell has to end before the notebook is saved without it
 
-# In a trial SIGTERM reaches runner and kernel at once. The kernel leaves it to the runner, which interrupts the cell;
-# its children, forked or started, keep what is usual. One expression that leaves no name behind.
+# In a trial SIGTERM reaches runner and kernel at once. The kernel leaves it to the runner, which interrupts the cell.
+# What it starts or forks keeps what is usual: Python loses a signal that reaches a child before the fork is over,
+# so the handler is away for as long as a fork takes. One expression that leaves no name behind.
 _LEAVE_TERM_TO_RUNNER = """exec('''
-import os, signal
-def guard(pid):
-    def leave(number, frame):
-        if os.getpid() != pid:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-    return leave
-signal.signal(signal.SIGTERM, guard(os.getpid()))
+import os, signal, threading
+kernel, away = os.getpid(), []
+def leave(number, frame):
+    if os.getpid() != kernel:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+def before():
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is leave:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        away.append(True)
+def after():
+    if away:
+        away.clear()
+        signal.signal(signal.SIGTERM, leave)
+signal.signal(signal.SIGTERM, leave)
+os.register_at_fork(before=before, after_in_parent=after, after_in_child=away.clear)
 ''', {})"""
 
 
@@ -75,25 +84,28 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             return super().execute(**kwargs)
 
     def create_kernel_manager(self) -> Any:
-        """Return a manager whose kernel is reached through files of this user rather than ports of the machine.
-
-        Ports are found by trying, and many kernels that start at once try the same. Kernels of other languages keep
-        them: not every implementation of ZeroMQ knows another way.
-        """
+        """Return what starts and ends the kernel."""
         manager = super().create_kernel_manager()
-        spec = manager.kernel_spec
-        stem = f"{self._sockets}/kernel"
-        if spec is not None and any("ipykernel" in word for word in spec.argv) and len(stem) < _LONGEST_SOCKET:
-            manager.connection_file = f"{stem}.json"
-            manager.transport, manager.ip = "ipc", stem
+        manager.client_factory = PromptClient
+        reach_through_files(manager, self._sockets)
         return manager
+
+    async def _async_cleanup_kernel(self) -> None:
+        if self.km is not None and self.shutdown_kernel != "immediate":
+            await let_go(self.km)
+        await super()._async_cleanup_kernel()
+
+    _cleanup_kernel = run_sync(_async_cleanup_kernel)
 
     async def async_start_new_kernel_client(self) -> Any:
         """Connect to the kernel, and arrange for signals if it is one of a trial."""
+        patient: str = self.shutdown_kernel  # type: ignore[has-type]  # a trait of nbclient's, which has no types here
+        self.shutdown_kernel = "immediate"  # one that never spoke needs no farewell
         try:
             client = await super().async_start_new_kernel_client()
         except RuntimeError as error:
             raise JobException(*self._not_started(error)) from error
+        self.shutdown_kernel = patient
         spec = self.km.kernel_spec if self.km is not None else None
         if FOLDER_VARIABLE in os.environ and spec is not None and spec.language == "python":
             client.execute(_LEAVE_TERM_TO_RUNNER, silent=True, store_history=False, allow_stdin=False)

@@ -18,7 +18,7 @@ from typing import Any
 
 from workbench.definition.checking import nearest, show
 from workbench.errors import NotFoundError, ValidationException
-from workbench.notebook.kernels import kernel_of, language_of
+from workbench.notebooks.kernels import kernel_of, language_of
 
 __all__ = ["Parameter", "Parameters", "read_parameters"]
 

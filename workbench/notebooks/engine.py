@@ -8,9 +8,9 @@ from papermill.engines import NBClientEngine
 from papermill.log import logger
 from papermill.utils import merge_kwargs, remove_args
 
-from workbench.notebook.kernel_client import Client
-from workbench.notebook.reporting import Reporter
-from workbench.notebook.saving import Manager
+from workbench.notebooks.kernel_client import Client
+from workbench.notebooks.reporting import Reporter
+from workbench.notebooks.saving import Manager
 
 __all__ = ["WorkbenchEngine"]
 

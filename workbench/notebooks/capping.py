@@ -79,7 +79,7 @@ class CellOutputs:
             if self._left_out is None:
                 from nbformat import NotebookNode  # noqa: PLC0415 - rarely needed
 
-                self._left_out = NotebookNode(output_type="stream", name="stderr", text="")  # type: ignore[no-untyped-call]
+                self._left_out = NotebookNode(output_type="stream", name="stderr", text="")
                 self._outputs.append(self._left_out)
             self._left_out.text = f"… {beyond:,} more outputs of this cell are left out: {MOST_OUTPUTS:,} are kept …\n"
 
