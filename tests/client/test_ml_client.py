@@ -87,6 +87,7 @@ def test_azures_decorations_are_kept_and_do_not_hinder(shared_client: MLClient) 
         done = finish(shared_client, job)
     assert done.status == "Completed"
     assert done.id == done.name
+    assert done.services is not None
     assert done.services["Studio"].endpoint.startswith("file://")
     assert shared_client.jobs.validate(command(command="echo ${{inputs.x}}"))[0].startswith("command: ")
 

@@ -59,7 +59,7 @@ def _part(token: re.Match[str], data: Collection[str]) -> str | dict[str, str]:
 
 
 def _is_python(words: list[Word]) -> bool:
-    if len(words) < 2 or words[0] not in ([python] for python in _PYTHONS):
+    if len(words) < 2 or words[0] not in [[python] for python in _PYTHONS]:
         return False
     second = words[1][0]
     if words[1] == ["-m"]:

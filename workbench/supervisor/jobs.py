@@ -248,6 +248,8 @@ class Jobs:
         lines = trial.new_points()
         if lines or (record.status is JobStatus.PREPARING and trial.started):
             self._note(trial, [Point(trial.name, *line) for line in lines])
+        if (progress := trial.new_progress()) and self._board[trial.name].status is JobStatus.RUNNING:
+            self._board.change(trial.name, reason=str(progress))
         if ending:
             self._end(trial.name, verdict_of(ending, self._board[trial.name]), ending)
 

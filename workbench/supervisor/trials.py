@@ -11,6 +11,7 @@ from typing import Any
 
 from workbench.store.files import TrialFolder, read_json
 from workbench.trial.processes import Identity, end_tree, is_alive, marked_processes
+from workbench.trial.progress import Progress, read_progress
 from workbench.trial.report import FOLDER_VARIABLE, Line, read_points
 from workbench.trial.spec import LOST, Exit
 
@@ -42,6 +43,7 @@ class TrialHandle:
         self.gpus = gpus
         self.host = Identity.of(pid) if pid else self._claimed_by()
         self.watch = self._open_watch()
+        self._progress: Progress | None = None
         self._child: dict[str, Any] | None = None
 
     def close(self) -> None:
@@ -78,6 +80,14 @@ class TrialHandle:
         """Return the metric points written since the last call."""
         points, self.metrics_read = read_points(self.folder.metrics, self.metrics_read)
         return points
+
+    def new_progress(self) -> Progress | None:
+        """Return how far a notebook is, if that has changed since the last call."""
+        now = read_progress(self.folder)
+        if now == self._progress:
+            return None
+        self._progress = now
+        return now
 
     def stop(self) -> None:
         """Ask the host to end the trial; its ``exit.json`` will tell."""
