@@ -204,3 +204,65 @@ def test_help_is_quick_and_names_every_verb() -> None:
     shown = subprocess.run([WB, "-h"], capture_output=True, text=True, check=True).stdout
     for verb in ("run", "list", "show", "logs", "cancel", "register", "models", "ui"):
         assert f" {verb} " in shown
+
+
+GATED = """
+import sys, workbench
+x = float(sys.argv[1])
+workbench.log(score=x)
+open(sys.argv[2]).read()
+"""
+
+
+def test_a_running_sweep_is_edited_and_the_queue_told_apart(cli: Cli, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    (tmp_path / "code" / "train.py").write_text(GATED)
+    name = cli(
+        "run", "sweep.yml", "--set", f"inputs.name={gate}", "--set", "limits.max_concurrent_trials=1"
+    ).stdout.strip()
+    assert "is paused" in cli("pause", name).stdout
+    (entry,) = json.loads(cli("queue", "--json").stdout)
+    assert (entry["name"], entry["held"], entry["running"]) == (name, True, 1)
+    cli("limits", name, "--total", "3")
+    cli("enqueue", name, "x=9")
+    cli("narrow", name, "x", "{type: choice, values: [3, 4]}")
+    refused = cli("narrow", name, "y", "{type: choice, values: [3]}", check=False)
+    assert refused.returncode == 1
+    assert "no parameter 'y'" in refused.stderr
+    wrong = cli("narrow", name, "x", "nonsense", check=False)
+    assert "is no distribution" in wrong.stderr
+    cli("queue", "move", name, "--priority", "high")
+    assert json.loads(cli("queue", "--json").stdout)[0]["priority"] > 0
+    assert "goes on" in cli("resume", name).stdout
+    for number in range(3):
+        gate.write_text("")  # blocks until the trial waits there
+        cli("logs", f"{name}_{number}", "--follow")
+    cli("logs", name, "--follow")
+    children = json.loads(cli("show", name, "--json").stdout)["children"]
+    assert [child["params"]["x"] for child in children] == [1, 9, 3]
+    history = cli("logs", name).stdout
+    for told in (
+        "paused",
+        "limits: max_total_trials = 3",
+        "enqueued by hand",
+        "narrowed",
+        "moved in the queue",
+        "resumed",
+    ):
+        assert told in history
+    assert "Nothing runs and nothing waits." in cli("queue").stdout
+
+
+def test_more_retry_and_rerun(cli: Cli) -> None:
+    name = cli("run", "sweep.yml", "--set", "limits.max_total_trials=2", "--stream").stdout.splitlines()[0]
+    cli("more", name, "1")
+    cli("logs", name, "--follow")
+    children = json.loads(cli("show", name, "--json").stdout)["children"]
+    assert [child["status"] for child in children] == ["Completed", "Completed", "Failed"]
+    cli("retry", name)
+    cli("logs", name, "--follow")
+    assert "trying 1 failed trials again" in cli("logs", name).stdout
+    again = json.loads(cli("rerun", name, "--json", "--stream").stdout.split("RunId:")[0])
+    assert again["drift"] == []
+    assert json.loads(cli("show", again["name"], "--json").stdout)["status"] == "Completed"
