@@ -263,10 +263,9 @@ class Jobs:
         with self._board.writing(trial.name, changes) as writer:
             writer.add_points(points)
             if run and (values := [point.value for point in points if point.key == run.metric]):
-                before = run.best()
                 stop = run.report(trial.name, values)
                 changes["score"] = run.score(trial.name)
-                self._note_best(writer, run, before)
+                self._note_best(writer, run)
             if stop and record.status is not JobStatus.CANCEL_REQUESTED:
                 # With the points that decided it: no crash can fall between what was seen and what follows from it.
                 reason = f"stopped early: {stop.reason}"
@@ -275,11 +274,12 @@ class Jobs:
         if stop:
             trial.stop()
 
-    def _note_best(self, writer: Writer, run: SweepRun, before: tuple[str, float] | None) -> None:
+    def _note_best(self, writer: Writer, run: SweepRun) -> None:
         best = run.best()
-        if best == before:
-            return
         parent = self._board[run.name]
+        told = (parent.properties.get("best_child_run_id"), parent.properties.get("score"))
+        if told == ((None, None) if best is None else (best[0], str(best[1]))):
+            return
         properties = {key: value for key, value in parent.properties.items() if key not in _BEST_PROPERTIES}
         if best is not None:
             properties |= {
@@ -375,9 +375,8 @@ class Jobs:
             writer.add_event(name, "ended", verdict.reason)
             had_ending = run.ending if run else None
             if run:
-                before = run.best()
                 run.end(name, verdict.status, verdict.error)
-                self._note_best(writer, run, before)
+                self._note_best(writer, run)
         self._board.drop(name)
         if run and run.ending and run.ending is not had_ending:
             self.end_sweep(run, run.ending)

@@ -149,6 +149,7 @@ class SweepRun:
             )
         )
         self.running.add(trial.name)
+        self._rank(trial.name)
 
     def report(self, trial: str, values: Sequence[float]) -> Stop | None:
         """Take note of values of the primary metric that ``trial`` logged; return why it must stop, if it must."""
