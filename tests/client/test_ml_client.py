@@ -39,7 +39,8 @@ def test_mlflow_follows_the_newest_client_unless_the_user_has_chosen(
     MLClient(path=tmp_path / "b")
     assert os.environ["MLFLOW_TRACKING_URI"].endswith("/b/.workbench/mlflow.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mine")
-    MLClient(path=tmp_path / "a")
+    with pytest.warns(UserWarning, match="MLFLOW_TRACKING_URI is http://mine"):
+        MLClient(path=tmp_path / "a")
     assert os.environ["MLFLOW_TRACKING_URI"] == "http://mine"
 
 
@@ -121,7 +122,9 @@ def test_outputs_go_where_the_job_says(shared_client: MLClient, tmp_path: Path) 
     shared_client.jobs.download(str(done.name), download_path=tmp_path / "got", all=True)
     assert (tmp_path / "got" / "named-outputs" / "here" / "x").exists()
     assert (tmp_path / "got" / "named-outputs" / "cloud" / "y").exists()
-    sweep = job(x=Choice([1, 2])).sweep(primary_metric="m", goal="maximize", max_concurrent_trials=2)
+    sweep = job(x=Choice([1, 2])).sweep(
+        primary_metric="m", goal="maximize", sampling_algorithm="grid", max_concurrent_trials=2
+    )
     swept = finish(shared_client, sweep)
     assert [(place / f"{swept.name}_{number}" / "x").read_text() for number in (0, 1)] == ["1\n", "2\n"]
 

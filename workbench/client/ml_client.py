@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from os import PathLike
 from pathlib import Path
 from types import SimpleNamespace
@@ -176,9 +177,16 @@ _ours: set[str] = set()  # addresses that a client of this process has put into 
 
 def _point_mlflow_at(address: str) -> None:
     """Let this process's MLflow use the newest client's workspace, unless the user has chosen otherwise."""
-    if os.environ.get("MLFLOW_TRACKING_URI") in (None, *_ours):
+    chosen = os.environ.get("MLFLOW_TRACKING_URI")
+    if chosen in (None, *_ours):
         os.environ["MLFLOW_TRACKING_URI"] = address
         _ours.add(address)
+    elif chosen != address:
+        warnings.warn(
+            f"MLFLOW_TRACKING_URI is {chosen}: MLflow in this process does not see the workspace, which is at {address}",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 _OPTIONS = frozenset({"cloud", "enable_telemetry", "logging_enable", "registry_name", "show_progress", "user_agent"})
