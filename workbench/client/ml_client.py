@@ -181,9 +181,9 @@ def _point_mlflow_at(address: str) -> None:
     if chosen in (None, *_ours):
         os.environ["MLFLOW_TRACKING_URI"] = address
         _ours.add(address)
-    elif chosen != address:
+    elif not chosen.endswith(address.removeprefix("sqlite://")):  # inside a trial the same place has another scheme
         warnings.warn(
-            f"MLFLOW_TRACKING_URI is {chosen}: MLflow in this process does not see the workspace, which is at {address}",
+            f"MLFLOW_TRACKING_URI is {chosen}: MLflow in this process does not see the workspace, it is at {address}",
             UserWarning,
             stacklevel=3,
         )
