@@ -178,7 +178,7 @@ _ours: set[str] = set()  # addresses that a client of this process has put into 
 def _point_mlflow_at(address: str) -> None:
     """Let this process's MLflow use the newest client's workspace, unless the user has chosen otherwise."""
     chosen = os.environ.get("MLFLOW_TRACKING_URI")
-    if chosen in (None, *_ours):
+    if chosen is None or chosen in _ours:
         os.environ["MLFLOW_TRACKING_URI"] = address
         _ours.add(address)
     elif not chosen.endswith(address.removeprefix("sqlite://")):  # inside a trial the same place has another scheme
