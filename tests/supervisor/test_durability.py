@@ -253,9 +253,8 @@ def test_a_row_that_cannot_be_handled_fails_alone(ml_client: MLClient, gate: Gat
     with ml_client.context.store.write() as writer:
         for record in bad.values():
             writer.add_job(record)
-    with sqlite3.connect(ml_client.context.workspace.database) as connection:
-        connection.execute("UPDATE jobs SET definition = '{' WHERE name = 'torn'")
-    connection.close()
+        # In the same transaction: the supervisor must never see it whole.
+        writer._connection.execute("UPDATE jobs SET definition = '{' WHERE name = 'torn'")
     ensure_supervisor(ml_client.context.workspace)
     for name in bad:
         wait(ml_client, name)
