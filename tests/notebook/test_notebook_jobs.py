@@ -248,6 +248,21 @@ except KeyboardInterrupt:
 """
 
 
+def test_canceling_interrupts_the_kernel_first(shared_client: MLClient, tmp_path: Path) -> None:
+    book = write_notebook(tmp_path / "patient.ipynb", PATIENT, "print('never')")
+    submitted = shared_client.create_or_update(notebook(book))
+    store = shared_client.context.store
+    assert wait_until(lambda: bool(store.points(submitted.name)), shared_client.context, 60)
+    shared_client.jobs.begin_cancel(submitted.name).result(timeout=60)
+    done = Ran(shared_client.jobs.get(submitted.name))
+    assert done.job.status == "Canceled"
+    assert done.log.splitlines()[-1] == "stopped in cell 1 of 2"
+    assert "never" not in done.log
+    assert "KeyboardInterrupt" in str(done.outputs(1)), "the notebook was saved after the interruption"
+    assert "SIGKILL" not in str(done.job.reason)
+    assert processes_of(shared_client) == []
+
+
 def test_a_timeout_stops_a_notebook_wherever_it_is(run: Run, shared_client: MLClient, tmp_path: Path) -> None:
     ran = run(notebook(write_notebook(tmp_path / "patient.ipynb", PATIENT, "print('never')"), timeout=2))
     assert (ran.job.status, str(ran.job.reason)[:23]) == ("Canceled", "its timeout was reached")

@@ -27,25 +27,32 @@ __all__ = ["Client", "Stopped"]
 
 _PATIENCE = 4.0  # seconds that an interrupted cell has to end before the notebook is saved without it
 
-# In a trial SIGTERM reaches runner and kernel at once. The kernel leaves it to the runner, which interrupts the cell.
-# What it starts or forks keeps what is usual: Python loses a signal that reaches a child before the fork is over,
-# so the handler is away for as long as a fork takes. One expression that leaves no name behind.
-_LEAVE_TERM_TO_RUNNER = """exec('''
+# In a trial SIGTERM reaches runner and kernel at once; to a Python kernel it means what SIGINT does. The runner cannot
+# send that one itself: while a first signal is under way the system hands a second to any other thread of the kernel,
+# and the main thread sleeps on. What the kernel starts or forks keeps what is usual: Python loses a signal that reaches
+# a child before the fork is over, so the handler is away for as long as a fork takes. One expression that leaves no
+# name behind.
+_TERM_INTERRUPTS = """exec('''
 import os, signal, threading
-kernel, away = os.getpid(), []
-def leave(number, frame):
+kernel, away, told = os.getpid(), [], []
+def interrupt(number, frame):
     if os.getpid() != kernel:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
+    elif not told:
+        told.append(number)
+        answer = signal.getsignal(signal.SIGINT)
+        if callable(answer):
+            answer(signal.SIGINT, frame)
 def before():
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is leave:
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is interrupt:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         away.append(True)
 def after():
     if away:
         away.clear()
-        signal.signal(signal.SIGTERM, leave)
-signal.signal(signal.SIGTERM, leave)
+        signal.signal(signal.SIGTERM, interrupt)
+signal.signal(signal.SIGTERM, interrupt)
 os.register_at_fork(before=before, after_in_parent=after, after_in_child=away.clear)
 ''', {})"""
 
@@ -70,6 +77,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         self._kept_of: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
+        self._term_interrupts = False
         manager.before_save = self._settle
 
     def execute(self, **kwargs: Any) -> Any:
@@ -108,7 +116,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         self.shutdown_kernel = patient
         spec = self.km.kernel_spec if self.km is not None else None
         if FOLDER_VARIABLE in os.environ and spec is not None and spec.language == "python":
-            client.execute(_LEAVE_TERM_TO_RUNNER, silent=True, store_history=False, allow_stdin=False)
+            self._term_interrupts = True
+            client.execute(_TERM_INTERRUPTS, silent=True, store_history=False, allow_stdin=False)
         return client
 
     start_new_kernel_client = run_sync(async_start_new_kernel_client)
@@ -203,7 +212,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
 
     def _interrupt(self) -> None:
         loop = asyncio.get_running_loop()
-        self._interruption = loop.create_task(self.km.interrupt_kernel())
+        self._interruption = loop.create_task(
+            self.km.signal_kernel(signal.SIGTERM) if self._term_interrupts else self.km.interrupt_kernel()
+        )
         loop.call_later(_PATIENCE, self._give_up)
 
     def _give_up(self) -> None:

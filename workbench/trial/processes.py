@@ -62,14 +62,20 @@ class Identity:
 class _Stat:
     parent: int
     state: str
+    threads: int
     started: int
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether nothing of it runs: while other threads go on, or still die, its files and locks are open."""
+        return self.state in "ZX" and self.threads <= 1
 
 
 def is_alive(process: Identity) -> bool:
-    """Return whether that very process runs: same pid, same start, same boot, and no zombie."""
+    """Return whether that very process runs: same pid, same start, same boot, not dead."""
     stat = _stat(process.pid)
     return (
-        stat is not None and stat.state not in "ZX" and stat.started == process.started and _boot_id() == process.boot
+        stat is not None and not stat.is_dead and stat.started == process.started and _boot_id() == process.boot
     )
 
 
@@ -83,7 +89,7 @@ def descendants(root: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for pid in _pids():
         stat = _stat(pid)
-        if stat is not None and stat.state not in "ZX":
+        if stat is not None and not stat.is_dead:
             children.setdefault(stat.parent, []).append(pid)
     found: list[int] = []
     waiting = list(children.get(root, ()))
@@ -165,7 +171,7 @@ def _stat(pid: int) -> _Stat | None:
         return None
     # The name in parentheses may itself hold spaces and parentheses.
     rest = text[text.rfind(b")") + 2 :].split()
-    return _Stat(parent=int(rest[1]), state=rest[0].decode(), started=int(rest[19]))
+    return _Stat(parent=int(rest[1]), state=rest[0].decode(), threads=int(rest[17]), started=int(rest[19]))
 
 
 def _boot_id() -> str:
