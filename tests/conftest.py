@@ -77,6 +77,7 @@ def client_of(root: Path, mlflow_database: Path) -> Iterator[MLClient]:
         if before is None:
             os.environ.pop("MLFLOW_TRACKING_URI", None)
         stop_everything(workspace)
+        client.context.store.close()
 
 
 def supervisor_of(workspace: WorkspaceFolder) -> Identity | None:

@@ -74,9 +74,7 @@ class _Stat:
 def is_alive(process: Identity) -> bool:
     """Return whether that very process runs: same pid, same start, same boot, not dead."""
     stat = _stat(process.pid)
-    return (
-        stat is not None and not stat.is_dead and stat.started == process.started and _boot_id() == process.boot
-    )
+    return stat is not None and not stat.is_dead and stat.started == process.started and _boot_id() == process.boot
 
 
 def adopt_orphans() -> None:
