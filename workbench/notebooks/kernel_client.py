@@ -19,6 +19,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from workbench.errors import JobException
 from workbench.notebooks.capping import CellOutputs
 from workbench.notebooks.connection import PromptClient, let_go, reach_through_files
+from workbench.notebooks.forked import Seed, provide
 from workbench.notebooks.reporting import Reporter
 from workbench.notebooks.saving import Manager
 from workbench.trial.report import FOLDER_VARIABLE
@@ -67,11 +68,13 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
     Args:
         manager: papermill's account of the execution.
         reporter: what is told how far it is.
+        seed: a process that can become the kernel; None to start one.
         options: nbclient's and papermill's.
     """
 
-    def __init__(self, manager: Manager, reporter: Reporter, **options: Any) -> None:
+    def __init__(self, manager: Manager, reporter: Reporter, seed: Seed | None = None, **options: Any) -> None:
         super().__init__(manager, **options)
+        self._seed = seed
         self._reporter = reporter
         self._kept: CellOutputs | None = None
         self._kept_of: int | None = None
@@ -96,6 +99,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         manager = super().create_kernel_manager()
         manager.client_factory = PromptClient
         reach_through_files(manager, self._sockets)
+        if self._seed is not None:
+            provide(manager, self._seed)
         return manager
 
     async def _async_cleanup_kernel(self) -> None:

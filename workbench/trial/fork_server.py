@@ -15,12 +15,12 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from workbench.store.files import WorkspaceFolder
-from workbench.trial.report import FOLDER_VARIABLE
+from workbench.trial.report import FOLDER_VARIABLE, poke
 from workbench.trial.warm_process import remark_environment
 
 __all__ = ["ENVIRONMENT_ROOM_SIZE", "command_line", "main"]
@@ -50,7 +50,11 @@ def main(channel: int, package: str) -> None:
         greeting, _ = _receive(supervisor)
         if greeting is None:
             return
-        _preload(greeting["modules"])
+        with _surroundings(*greeting["within"]) as was_asked:
+            unwanted = _preload(greeting["modules"], was_asked)
+        if unwanted:
+            _send(supervisor, {"without": unwanted})
+            return
         for module, function in greeting["prepare"]:
             _prepare(module, function, greeting["workspace"])
         if trouble := _unfit():
@@ -61,6 +65,7 @@ def main(channel: int, package: str) -> None:
         gc.freeze()  # what is there now is never looked at again, so that forks go on sharing it
         preloaded = frozenset(sys.modules)
         _send(supervisor, {"ready": len(preloaded)})
+        poke(WorkspaceFolder(Path(greeting["workspace"])).wake)
         while True:
             request, descriptors = _receive(supervisor)
             if request is None:
@@ -89,11 +94,63 @@ def _become_host(host: object, folder: str, lease: list[int], preloaded: frozens
         os._exit(0)
 
 
-def _preload(modules: list[str]) -> None:
-    for name in modules:
-        # A module that cannot be imported here is the program's own trouble, in its own time.
-        with contextlib.suppress(Exception, SystemExit):
-            importlib.import_module(name)
+@contextlib.contextmanager
+def _surroundings(module: str = "", function: str = "") -> Iterator[Callable[[], bool]]:
+    """Yield what tells whether the module imported last must not be there before the fork.
+
+    Args:
+        module, function: a context manager that makes surroundings like those in which the program imports, and
+            yields what tells whether they were not enough; left out where nothing is needed.
+    """
+    if not module:
+        yield bool
+        return
+    with getattr(importlib.import_module(module), function)() as was_asked:
+        yield was_asked
+
+
+def _preload(modules: list[str], was_asked: Callable[[], bool]) -> list[str]:
+    """Import modules, and return those that must be left to the program.
+
+    What a module prints while it is imported, warnings too, belongs to the output of the program.
+    """
+    unwanted = []
+    with _printed() as has_printed:
+        for name in modules:
+            # One that cannot be imported here is the program's own trouble, in its own time.
+            with contextlib.suppress(Exception, SystemExit):
+                exec(f"import {name}", {"__name__": "__main__"})  # noqa: S102 - warnings name who imports
+            if has_printed() | was_asked():
+                unwanted.append(name)
+    return unwanted
+
+
+@contextlib.contextmanager
+def _printed() -> Iterator[Callable[[], bool]]:
+    """Yield what tells whether anything was printed since it was last called; it is printed after all at the end."""
+    there = [os.dup(number) for number in (1, 2)]
+    aside = os.memfd_create("printed")
+    for number in (1, 2):
+        os.dup2(aside, number)
+    length = 0
+
+    def has_printed() -> bool:
+        nonlocal length
+        sys.stdout.flush()
+        sys.stderr.flush()
+        before, length = length, os.fstat(aside).st_size
+        return length > before
+
+    try:
+        yield has_printed
+    finally:
+        for number, original in zip((1, 2), there, strict=True):
+            os.dup2(original, number)
+            os.close(original)
+        os.lseek(aside, 0, os.SEEK_SET)
+        while part := os.read(aside, _MOST_BYTES):
+            os.write(2, part)
+        os.close(aside)
 
 
 def _prepare(module: str, function: str, workspace: str) -> None:

@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-__all__ = ["ENVIRONMENT_ROOM", "become_python", "remark_environment"]
+__all__ = ["ENVIRONMENT_ROOM", "become_python", "leave", "remark_environment"]
 
 ENVIRONMENT_ROOM = "WORKBENCH_ROOM"
 """Variable that a fork server is started with: room in which a child writes who it is, for who looks in ``/proc``."""
@@ -33,7 +33,7 @@ def become_python(words: Sequence[str], variables: Mapping[str, str], log: str, 
     """Run ``python words…`` in this process, which was just forked, and end it as Python would.
 
     Args:
-        words: the script and its arguments, or ``-m``, a module and its arguments.
+        words: the script and its arguments, or ``-m``, a module and its arguments; ``-P`` may come before that.
         variables: all of its environment.
         log: file for its output.
         preloaded: modules that were there before the fork.
@@ -45,7 +45,7 @@ def become_python(words: Sequence[str], variables: Mapping[str, str], log: str, 
     except BaseException:  # noqa: BLE001 - nothing may return into the host's own code
         traceback.print_exc()
     finally:
-        _leave(code, preloaded)
+        leave(code, preloaded)
 
 
 def remark_environment(variables: Mapping[str, str]) -> None:
@@ -116,7 +116,9 @@ def _run(words: Sequence[str]) -> int:
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main
     try:
-        if words[0] == "-m":
+        if words[:2] == ["-P", "-m"]:
+            _run_module(words[2:], safe_path=True)
+        elif words[0] == "-m":
             _run_module(words[1:])
         else:
             _run_script(main, words)
@@ -150,11 +152,14 @@ def _run_script(main: types.ModuleType, words: Sequence[str]) -> None:
     exec(compile(source, main.__file__, "exec", dont_inherit=True), main.__dict__)  # noqa: S102 - this is the program
 
 
-def _run_module(words: Sequence[str]) -> None:
+def _run_module(words: Sequence[str], *, safe_path: bool = False) -> None:
     import runpy  # noqa: PLC0415 - only this way of starting needs it
 
     sys.argv[:] = words
-    sys.path[0] = os.getcwd()  # noqa: PTH109
+    if safe_path:
+        del sys.path[0]
+    else:
+        sys.path[0] = os.getcwd()  # noqa: PTH109
     if importlib.util.find_spec(words[0]) is None:
         sys.stderr.write(f"{sys.executable}: No module named {words[0]}\n")
         raise SystemExit(1)
@@ -179,10 +184,14 @@ def _exit_code(code: object) -> int:
     return 1
 
 
-def _leave(code: int, preloaded: frozenset[str]) -> NoReturn:
+def leave(code: int, preloaded: frozenset[str]) -> NoReturn:
     """End the process as the interpreter does: threads, exit handlers, then whatever the program still holds.
 
     Only what came after the fork is taken down: the rest belongs to the server, and touching it would copy it.
+
+    Args:
+        code: the exit code.
+        preloaded: modules that were there before the fork.
     """
     try:
         threading._shutdown()  # type: ignore[attr-defined]  # joins the threads that are no daemons
