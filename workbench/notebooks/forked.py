@@ -1,69 +1,45 @@
 """A kernel without the start of an interpreter: ipykernel's own program in a fork of the runner.
 
-The fork is made first of all, while the runner has neither threads nor sockets nor a handler of its own, and waits to
-be told which kernel it is. From then on it is what ``python -m ipykernel_launcher`` is, down to its sockets.
+The fork is made first of all, while the runner has neither threads nor sockets nor a handler of its own. It gets as
+far as a kernel can without knowing its environment, and waits to be told. From then on it is what
+``python -m ipykernel_launcher`` is, down to its sockets.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib.util
 import json
 import os
+import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from jupyter_client.connect import write_connection_file
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from workbench.notebooks import warm
+from workbench.notebooks.connection import LONGEST_SOCKET
 from workbench.trial.warm_process import leave
 
-__all__ = ["ForkedProvisioner", "Seed", "provide", "sow"]
+__all__ = ["Seed", "provide", "sow"]
 
 _LAUNCHER = "ipykernel_launcher"
+_NO_HISTORY = "--HistoryManager.hist_file=:memory:"  # what nbclient asks for
 _PATIENCE = 10.0  # seconds in which a kernel listens; one that does not yet is waited for in the usual way
 _POLL = 0.002
 _MOST_BYTES = 1 << 20
-
-
-def sow(kernel: str) -> Seed | None:
-    """Fork a process that can become the kernel ``kernel``; None where only a start of its own makes one.
-
-    Args:
-        kernel: name of the kernelspec.
-    """
-    if not warm.is_prepared():
-        return None
-    try:
-        spec = KernelSpecManager().get_kernel_spec(kernel)
-    except NoSuchKernel:
-        return None
-    if not _is_own(spec):
-        return None
-    ours, theirs = socket.socketpair()
-    pid = os.fork()
-    if pid == 0:
-        ours.close()
-        _become_kernel(theirs)
-    theirs.close()
-    return Seed(pid, ours)
-
-
-def _is_own(spec: KernelSpec) -> bool:
-    """Return whether a kernel is ipykernel in the very interpreter that runs this, with nothing of its own."""
-    python, *arguments = spec.argv
-    names = ("python", f"python{sys.version_info[0]}", f"python{sys.version_info[0]}.{sys.version_info[1]}")
-    own = python in names or python == sys.executable
-    plain = arguments == ["-m", _LAUNCHER, "-f", "{connection_file}"]
-    return own and plain and not spec.env and "kernel_provisioner" not in spec.metadata
 
 
 class Seed:
@@ -71,37 +47,52 @@ class Seed:
 
     Args:
         pid: of the process, a child of this one.
-        channel: on which it is told what it is, and says that it listens.
+        channel: on which it says that it listens, and is told what it is.
+        command: what would start such a kernel.
+        connection_file: where it listens; in a folder of its own.
     """
 
     stdin = stdout = stderr = None
 
-    def __init__(self, pid: int, channel: socket.socket) -> None:
+    def __init__(self, pid: int, channel: socket.socket, command: Sequence[str], connection_file: Path) -> None:
         self.pid = pid
         self.returncode: int | None = None
+        self.connection_file = connection_file
+        self._command = list(command)
         self._channel = channel
 
-    def grow(self, command: Sequence[str], environment: Mapping[str, str], folder: str | None) -> None:
-        """Let it become the kernel that ``command`` would start in ``folder``; None for this process's."""
-        self._channel.sendall(json.dumps([list(command), dict(environment), folder]).encode())
-        self._channel.shutdown(socket.SHUT_WR)
+    def fits(self, command: Sequence[str]) -> bool:
+        """Return whether it is what ``command`` would start."""
+        return list(command) == self._command
 
-    async def listens(self) -> None:
-        """Wait until the kernel's sockets are there, or it is not."""
+    async def grow(self, environment: Mapping[str, str], folder: str | None, first: str | None) -> None:
+        """Let it become the kernel, once its sockets are there.
+
+        Args:
+            environment: all of its variables.
+            folder: its working directory; None for this process's.
+            first: code that it runs before any cell, unseen.
+        """
+        await self._listens()
+        with self._channel:
+            self._channel.setblocking(True)
+            message = {"environment": dict(environment), "folder": folder or str(Path.cwd()), "first": first}
+            self._channel.sendall(json.dumps(message).encode())
+
+    async def _listens(self) -> None:
+        """Wait for its sockets: who connects before they are there tries again only a tenth of a second later."""
         self._channel.setblocking(False)
-        loop = asyncio.get_running_loop()
         try:
-            await asyncio.wait_for(loop.sock_recv(self._channel, 1), _PATIENCE)
+            await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self._channel, 1), _PATIENCE)
         except TimeoutError:
             return
-        finally:
-            self._channel.close()
 
     def discard(self) -> None:
-        """Let it end if it has not become anything."""
+        """Let it end if it has not become anything, and leave nothing of it behind."""
         if self._channel.fileno() >= 0:
             self._channel.close()
             self.wait()
+        shutil.rmtree(self.connection_file.parent, ignore_errors=True)
 
     def poll(self) -> int | None:
         """Return the exit code, negative for a signal, or None while it runs."""
@@ -138,54 +129,94 @@ class Seed:
         self.send_signal(signal.SIGKILL)
 
 
-class ForkedProvisioner(LocalProvisioner):
+class _Provisioner(LocalProvisioner):
     """Gives jupyter_client's kernel manager the kernel that a seed becomes, instead of starting one."""
 
-    seed: Seed | None = None
+    seed: Seed
+    first: str | None = None
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Start what ``cmd`` says."""
         seed = self.seed
-        if seed is None or cmd[1:4] != ["-m", _LAUNCHER, "-f"]:
+        if not seed.fits(cmd):
             return await super().launch_kernel(cmd, **kwargs)
         self.process = seed  # type: ignore[assignment]  # it is a process, if no Popen
         self.pid = self.pgid = seed.pid  # type: ignore[assignment]
         self.cwd = kwargs.get("cwd", Path.cwd())
         environment = {**kwargs["env"], "JPY_PARENT_PID": str(os.getpid())}
-        seed.grow(cmd, environment, kwargs.get("cwd"))
-        # Whoever connects before there is a socket tries again only a tenth of a second later.
-        await seed.listens()
+        await seed.grow(environment, kwargs.get("cwd"), self.first)
         return self.connection_info
 
 
-def provide(manager: Any, seed: Seed) -> None:
-    """Let the kernel that ``manager`` starts be what ``seed`` becomes."""
+def sow(kernel: str) -> Seed | None:
+    """Fork a process that can become the kernel ``kernel``; None where only a start of its own makes one.
+
+    Args:
+        kernel: name of the kernelspec.
+    """
+    if not (warm.is_prepared() and _is_own(kernel)):
+        return None
+    folder = Path(tempfile.mkdtemp(prefix="workbench-")).resolve()
+    stem = str(folder / "kernel")
+    if len(stem) >= LONGEST_SOCKET:
+        folder.rmdir()
+        return None
+    file, _ = write_connection_file(f"{stem}.json", transport="ipc", ip=stem, key=secrets.token_hex(32).encode())
+    command = [sys.executable, "-m", _LAUNCHER, "-f", file, _NO_HISTORY]
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        _become_kernel(command, theirs)
+    theirs.close()
+    return Seed(pid, ours, command, Path(file))
+
+
+def provide(manager: Any, seed: Seed, first: str | None) -> bool:
+    """Let the kernel that ``manager`` starts be what ``seed`` becomes; return whether it can.
+
+    Args:
+        manager: a kernel manager of jupyter_client's that has not started anything.
+        seed: the process.
+        first: code that runs before any cell, unseen.
+    """
+    if getattr(manager, "transport_encryption", "disabled") != "disabled":
+        return False
+    manager.connection_file = str(seed.connection_file)
+    manager.load_connection_file()
+    manager.write_connection_file = lambda **_: None  # it is written, and being read
     manager.kernel_id = manager.kernel_id or str(uuid.uuid4())
-    manager.provisioner = ForkedProvisioner(
-        kernel_id=manager.kernel_id, kernel_spec=manager.kernel_spec, parent=manager
-    )
-    manager.provisioner.seed = seed
+    provisioner = _Provisioner(kernel_id=manager.kernel_id, kernel_spec=manager.kernel_spec, parent=manager)
+    provisioner.seed, provisioner.first = seed, first
+    manager.provisioner = provisioner
+    return True
 
 
-def _become_kernel(channel: socket.socket) -> NoReturn:
+def _is_own(kernel: str) -> bool:
+    """Return whether a kernel is ipykernel in the very interpreter that runs this, with nothing of its own."""
+    try:
+        spec: KernelSpec = KernelSpecManager().get_kernel_spec(kernel)
+    except NoSuchKernel:
+        return False
+    python, *arguments = spec.argv or [""]
+    major, minor = sys.version_info[:2]
+    own = python in ("python", f"python{major}", f"python{major}.{minor}", sys.executable)
+    plain = arguments == ["-m", _LAUNCHER, "-f", "{connection_file}"]
+    return own and plain and not spec.env and "kernel_provisioner" not in spec.metadata
+
+
+def _become_kernel(command: Sequence[str], channel: socket.socket) -> NoReturn:
     code = 1
     preloaded = frozenset(sys.modules)
     try:
         os.setsid()
         _let_input_end()
-        message = _read(channel)
-        if not message:
-            os._exit(0)
-        command, environment, folder = json.loads(message)
-        os.environ.clear()
-        os.environ.update(environment)
-        if folder:
-            os.chdir(folder)
-        code = _run(command, channel)
+        _run(command, channel)
+        code = 0
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except BaseException:  # noqa: BLE001 - nothing may return into the runner's own code
-        import traceback  # noqa: PLC0415
+        import traceback  # noqa: PLC0415 - never, if all goes well
 
         traceback.print_exc()
     finally:
@@ -200,24 +231,39 @@ def _let_input_end() -> None:
     os.close(reading)
 
 
-def _read(channel: socket.socket) -> bytes:
-    parts = []
-    while part := channel.recv(_MOST_BYTES):
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _run(command: Sequence[str], channel: socket.socket) -> int:
+def _run(command: Sequence[str], channel: socket.socket) -> None:
+    """Do what the launcher does."""
     warm.make_kernel_fresh()
     launcher = importlib.util.find_spec(_LAUNCHER)
     sys.argv[:] = [str(launcher.origin) if launcher else _LAUNCHER, *command[3:]]
     sys.orig_argv[:] = command
-    from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415
+    from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415 - nothing of it is needed in the runner
 
     app = IPKernelApp.instance(parent_handle=os.getppid())
+    # By then sockets and shell are there. What comes after depends on environment and folder: startup files, say.
+    app.init_path = functools.partial(_await_its_turn, app, channel)
     app.initialize(sys.argv[1:])
     warm.hand_over_logging()
-    channel.send(b"!")
-    channel.close()
     app.start()
-    return 0
+    # A request to shut down is not over yet in its thread, and waits there for threads that end with this one.
+    app.control_thread.join(_PATIENCE)
+
+
+def _await_its_turn(app: Any, channel: socket.socket) -> None:
+    with channel:
+        channel.send(b"!")
+        parts = list(iter(functools.partial(channel.recv, _MOST_BYTES), b""))
+    if not parts:
+        os._exit(0)
+    message = json.loads(b"".join(parts))
+    shell = app.kernel.shell
+    os.environ.clear()
+    os.environ.update(message["environment"])
+    shell.init_environment()
+    os.chdir(message["folder"])
+    shell.starting_dir = message["folder"]
+    shell.history_manager.dir_hist[:] = [Path.cwd()]
+    del app.init_path
+    app.init_path()
+    if message["first"]:
+        exec(message["first"], {})  # noqa: S102 - ours

@@ -31,9 +31,8 @@ _PATIENCE = 4.0  # seconds that an interrupted cell has to end before the notebo
 # In a trial SIGTERM reaches runner and kernel at once; to a Python kernel it means what SIGINT does. The runner cannot
 # send that one itself: while a first signal is under way the system hands a second to any other thread of the kernel,
 # and the main thread sleeps on. What the kernel starts or forks keeps what is usual: Python loses a signal that reaches
-# a child before the fork is over, so the handler is away for as long as a fork takes. One expression that leaves no
-# name behind.
-_TERM_INTERRUPTS = """exec('''
+# a child before the fork is over, so the handler is away for as long as a fork takes.
+_TERM_INTERRUPTS = """
 import os, signal, threading
 kernel, away, told = os.getpid(), [], []
 def interrupt(number, frame):
@@ -55,7 +54,7 @@ def after():
         signal.signal(signal.SIGTERM, interrupt)
 signal.signal(signal.SIGTERM, interrupt)
 os.register_at_fork(before=before, after_in_parent=after, after_in_child=away.clear)
-''', {})"""
+"""
 
 
 class Stopped(BaseException):
@@ -81,6 +80,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
         self._term_interrupts = False
+        self._grown = False
         manager.before_save = self._settle
 
     def execute(self, **kwargs: Any) -> Any:
@@ -98,9 +98,10 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         """Return what starts and ends the kernel."""
         manager = super().create_kernel_manager()
         manager.client_factory = PromptClient
-        reach_through_files(manager, self._sockets)
-        if self._seed is not None:
-            provide(manager, self._seed)
+        first = _TERM_INTERRUPTS if FOLDER_VARIABLE in os.environ else None
+        self._grown = self._seed is not None and provide(manager, self._seed, first)
+        if not self._grown:
+            reach_through_files(manager, self._sockets)
         return manager
 
     async def _async_cleanup_kernel(self) -> None:
@@ -122,7 +123,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         spec = self.km.kernel_spec if self.km is not None else None
         if FOLDER_VARIABLE in os.environ and spec is not None and spec.language == "python":
             self._term_interrupts = True
-            client.execute(_TERM_INTERRUPTS, silent=True, store_history=False, allow_stdin=False)
+            if not self._grown:
+                leaves_no_name = f"exec({_TERM_INTERRUPTS!r}, {{}})"
+                client.execute(leaves_no_name, silent=True, store_history=False, allow_stdin=False)
         return client
 
     start_new_kernel_client = run_sync(async_start_new_kernel_client)

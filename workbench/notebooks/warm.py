@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from workbench.notebooks.kernels import DEFAULT_KERNEL
 from workbench.notebooks.unneeded import without_unneeded
 
 __all__ = ["BACKEND", "is_prepared", "like_a_kernel", "make_kernel_fresh"]
@@ -23,15 +24,19 @@ _KERNEL = ("ipykernel.ipkernel", "ipykernel.kernelapp", "ipykernel.zmqshell")
 _LATER = (
     "IPython.core.completerlib",
     "IPython.core.debugger",
+    "IPython.core.logger",
     "IPython.core.magics",
+    "IPython.core.oinspect",
     "IPython.core.pylabtools",
     "IPython.extensions.storemagic",
+    "IPython.utils.wildcard",
     "ipykernel.debugger",
     "ipykernel.pylab.backend_inline",
     "jupyter_client.asynchronous.client",
     "jupyter_client.ioloop",
     "jupyter_client.provisioning.local_provisioner",
     "pdb",
+    "sqlite3",
     "tornado.platform.asyncio",
     "unittest.mock",
     "zmq.asyncio",
@@ -98,6 +103,20 @@ def _import_runner() -> None:
     for name in _LATER:
         with suppress(ImportError):
             importlib.import_module(name)
+    _rehearse()
+
+
+def _rehearse() -> None:
+    """Do once what is slow the first time: compiling schemas, reading entry points."""
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel  # noqa: PLC0415 - only where it is warm
+    from nbformat.v4 import new_code_cell, new_notebook, nbformat, nbformat_minor  # noqa: PLC0415
+    from papermill.execute import execute_notebook  # noqa: PLC0415
+
+    with suppress(NoSuchKernel):
+        KernelSpecManager().get_kernel_spec(DEFAULT_KERNEL)
+    cell = new_code_cell("x = 1", metadata={"tags": ["parameters"]})
+    book = new_notebook(cells=[cell], nbformat=nbformat, nbformat_minor=nbformat_minor)
+    execute_notebook(book, None, {"x": 2}, prepare_only=True, kernel_name=DEFAULT_KERNEL, language="python")
 
 
 class _StandIn:
