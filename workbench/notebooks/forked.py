@@ -242,11 +242,9 @@ def _run(command: Sequence[str], channel: socket.socket) -> None:
     app = IPKernelApp.instance(parent_handle=os.getppid())
     # By then sockets and shell are there. What comes after depends on environment and folder: startup files, say.
     app.init_path = functools.partial(_await_its_turn, app, channel)
-    app.initialize(sys.argv[1:])
-    warm.hand_over_logging()
+    with warm.logging_as_after():
+        app.initialize(sys.argv[1:])
     app.start()
-    # A request to shut down is not over yet in its thread, and waits there for threads that end with this one.
-    app.control_thread.join(_PATIENCE)
 
 
 def _await_its_turn(app: Any, channel: socket.socket) -> None:
@@ -257,8 +255,7 @@ def _await_its_turn(app: Any, channel: socket.socket) -> None:
         os._exit(0)
     message = json.loads(b"".join(parts))
     shell = app.kernel.shell
-    os.environ.clear()
-    os.environ.update(message["environment"])
+    warm.make_environment(message["environment"])
     shell.init_environment()
     os.chdir(message["folder"])
     shell.starting_dir = message["folder"]

@@ -32,8 +32,14 @@ _PATIENCE = 4.0  # seconds that an interrupted cell has to end before the notebo
 # send that one itself: while a first signal is under way the system hands a second to any other thread of the kernel,
 # and the main thread sleeps on. What the kernel starts or forks keeps what is usual: Python loses a signal that reaches
 # a child before the fork is over, so the handler is away for as long as a fork takes.
-_TERM_INTERRUPTS = """
-import os, signal, threading
+#
+# And a request to shut down is not over in its thread when the main thread leaves: it waits there for the thread that
+# prints, which ends with the main one (ipykernel 7). Exit handlers run in reverse: this is the last of all to wait.
+_FIRST = """
+import atexit, os, signal, sys, threading
+app = sys.modules['ipykernel.kernelapp'].IPKernelApp if 'ipykernel.kernelapp' in sys.modules else None
+if app and app.initialized() and app.instance().control_thread:
+    atexit.register(app.instance().control_thread.join, 5)
 kernel, away, told = os.getpid(), [], []
 def interrupt(number, frame):
     if os.getpid() != kernel:
@@ -98,7 +104,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         """Return what starts and ends the kernel."""
         manager = super().create_kernel_manager()
         manager.client_factory = PromptClient
-        first = _TERM_INTERRUPTS if FOLDER_VARIABLE in os.environ else None
+        first = _FIRST if FOLDER_VARIABLE in os.environ else None
         self._grown = self._seed is not None and provide(manager, self._seed, first)
         if not self._grown:
             reach_through_files(manager, self._sockets)
@@ -124,7 +130,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         if FOLDER_VARIABLE in os.environ and spec is not None and spec.language == "python":
             self._term_interrupts = True
             if not self._grown:
-                leaves_no_name = f"exec({_TERM_INTERRUPTS!r}, {{}})"
+                leaves_no_name = f"exec({_FIRST!r}, {{}})"
                 client.execute(leaves_no_name, silent=True, store_history=False, allow_stdin=False)
         return client
 

@@ -7,19 +7,20 @@ import importlib
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from workbench.notebooks.kernels import DEFAULT_KERNEL
 from workbench.notebooks.unneeded import without_unneeded
+from workbench.trial.warm_process import Changes, changes_since, make
 
-__all__ = ["BACKEND", "is_prepared", "like_a_kernel", "make_kernel_fresh"]
+__all__ = ["BACKEND", "is_prepared", "like_a_kernel", "logging_as_after", "make_environment", "make_kernel_fresh"]
 
 BACKEND = "module://matplotlib_inline.backend_inline"
 """What ipykernel makes matplotlib's backend, before any cell has run."""
 
-_KERNEL = ("ipykernel.ipkernel", "ipykernel.kernelapp", "ipykernel.zmqshell")
+_KERNEL = ("ipykernel.debugger", "ipykernel.ipkernel", "ipykernel.kernelapp", "ipykernel.zmqshell")
 # What both sides would import while a notebook runs; a name that an installed version does not have costs nothing.
 _LATER = (
     "IPython.core.completerlib",
@@ -30,8 +31,6 @@ _LATER = (
     "IPython.core.pylabtools",
     "IPython.extensions.storemagic",
     "IPython.utils.wildcard",
-    "ipykernel.debugger",
-    "ipykernel.pylab.backend_inline",
     "jupyter_client.asynchronous.client",
     "jupyter_client.ioloop",
     "jupyter_client.provisioning.local_provisioner",
@@ -47,6 +46,7 @@ _REMADE = ("jsonschema", "papermill", "tqdm")
 _prepared = False
 _foreign: list[str] = []
 _streams: tuple[object, ...] = ()
+_changes: Changes = {}
 
 
 def is_prepared() -> bool:
@@ -62,6 +62,7 @@ def like_a_kernel() -> Iterator[Callable[[], bool]]:
     only a real one can answer.
     """
     global _prepared, _streams  # noqa: PLW0603 - what a forked process knows of the one before it
+    before = dict(os.environ)
     for name in _KERNEL:
         importlib.import_module(name)
     from traitlets.config import Config  # noqa: PLC0415 - only where there is ipykernel
@@ -69,12 +70,16 @@ def like_a_kernel() -> Iterator[Callable[[], bool]]:
     kernel = _StandIn("IPythonKernel", "ipykernel.ipkernel")
     shell = _StandIn("ZMQInteractiveShell", "ipykernel.zmqshell", config=Config(IPKernelApp={}), kernel=kernel)
     _streams = (sys.stdout, sys.stderr)
-    before = dict(os.environ)
+    _changes.update(changes_since(before))
     with _shown(shell):
+        shown = dict(os.environ)
         yield lambda: shell.was_asked() | kernel.was_asked()
+        _changes.update(changes_since(shown))
     os.environ.clear()
     os.environ.update(before)
     _import_runner()
+    os.environ.clear()
+    os.environ.update(before)
     _prepared = True
 
 
@@ -84,11 +89,24 @@ def make_kernel_fresh() -> None:
         sys.modules.pop(name, None)
 
 
-def hand_over_logging() -> None:
-    """Let log handlers that were made before the kernel print where they would if they had been made in it."""
-    import logging  # noqa: PLC0415
+def make_environment(variables: Mapping[str, str]) -> None:
+    """Give the kernel its environment, with what importing has changed in it."""
+    os.environ.clear()
+    os.environ.update(variables)
+    make(_changes)
 
-    for reference in logging._handlerList:  # type: ignore[attr-defined]  # nothing else knows all of them
+
+@contextmanager
+def logging_as_after() -> Iterator[None]:
+    """Let log handlers that were made before the kernel, which starts within, be as if they had been made in it."""
+    import logging  # noqa: PLC0415 - only a kernel needs it here
+
+    handlers: list[Any] = logging._handlerList  # type: ignore[attr-defined]  # nothing else knows all of them
+    there = handlers[:]
+    handlers.clear()
+    yield
+    handlers.extend(there)
+    for reference in there:
         handler = reference()
         if isinstance(handler, logging.StreamHandler) and handler.stream in _streams:
             handler.stream = sys.stdout if handler.stream is _streams[0] else sys.stderr

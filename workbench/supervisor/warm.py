@@ -167,8 +167,9 @@ class ForkServer:
     def wait(self, seconds: float) -> bool:
         """Wait until it is ready or has given up; return whether it is ready."""
         deadline = time.monotonic() + seconds
-        while self._process is not None and not self._is_ready() and (left := deadline - time.monotonic()) > 0:
+        while not self._ready and self._process is not None and (left := deadline - time.monotonic()) > 0:
             select.select([self._channel], [], [], left)
+            self._is_ready()
         return self._process is not None and self._ready
 
     def close(self) -> None:

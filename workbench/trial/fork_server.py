@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 
 from workbench.store.files import WorkspaceFolder
 from workbench.trial.report import FOLDER_VARIABLE, poke
-from workbench.trial.warm_process import remark_environment
+from workbench.trial.warm_process import Changes, changes_since, remark_environment
 
 __all__ = ["ENVIRONMENT_ROOM_SIZE", "command_line", "main"]
 
@@ -50,6 +50,7 @@ def main(channel: int, package: str) -> None:
         greeting, _ = _receive(supervisor)
         if greeting is None:
             return
+        before = dict(os.environ)
         with _surroundings(*greeting["within"]) as was_asked:
             unwanted = _preload(greeting["modules"], was_asked)
         if unwanted:
@@ -63,7 +64,7 @@ def main(channel: int, package: str) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are collected by the kernel
         gc.collect()
         gc.freeze()  # what is there now is never looked at again, so that forks go on sharing it
-        preloaded = frozenset(sys.modules)
+        preloaded, changes = frozenset(sys.modules), changes_since(before)
         _send(supervisor, {"ready": len(preloaded)})
         poke(WorkspaceFolder(Path(greeting["workspace"])).wake)
         while True:
@@ -73,13 +74,15 @@ def main(channel: int, package: str) -> None:
             pid = os.fork()
             if pid == 0:
                 supervisor.close()
-                _become_host(host, request["folder"], descriptors, preloaded)
+                _become_host(host, request["folder"], descriptors, preloaded, changes)
             for descriptor in descriptors:
                 os.close(descriptor)
             _send(supervisor, {"pid": pid})
 
 
-def _become_host(host: object, folder: str, lease: list[int], preloaded: frozenset[str]) -> NoReturn:
+def _become_host(
+    host: object, folder: str, lease: list[int], preloaded: frozenset[str], changes: Changes
+) -> NoReturn:
     try:
         os.setsid()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
@@ -89,7 +92,7 @@ def _become_host(host: object, folder: str, lease: list[int], preloaded: frozens
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)
-        host.main(folder, *map(str, lease), preloaded=preloaded)  # type: ignore[attr-defined]
+        host.main(folder, *map(str, lease), preloaded=preloaded, changes=changes)  # type: ignore[attr-defined]
     finally:
         os._exit(0)
 

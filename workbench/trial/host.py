@@ -20,7 +20,7 @@ from workbench.trial.leases import keep_private
 from workbench.trial.processes import Identity, adopt_orphans, descendants, end_tree
 from workbench.trial.report import FOLDER_VARIABLE, poke
 from workbench.trial.spec import Exit, TrialSpec
-from workbench.trial.warm_process import become_python, remark_environment
+from workbench.trial.warm_process import Changes, become_python, remark_environment
 from workbench.trial.working_copy import copy_tree, remove_unchanged
 
 __all__ = ["command_line", "main", "prepare"]
@@ -44,13 +44,14 @@ def command_line(folder: TrialFolder, lease: Iterable[int] = ()) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", _BOOT, str(package), str(folder.root), *map(str, lease)]
 
 
-def main(root: str, *lease: str, preloaded: frozenset[str] | None = None) -> None:
+def main(root: str, *lease: str, preloaded: frozenset[str] | None = None, changes: Changes | None = None) -> None:
     """Run the trial in a folder to its end, whatever that is.
 
     Args:
         root: the trial folder.
         lease: descriptors of the trial's lease, to be held as long as this process lives.
         preloaded: modules that a fork server had imported when it forked this process; None in a process of its own.
+        changes: what these have done to the environment.
     """
     keep_private(int(descriptor) for descriptor in lease)
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
@@ -60,7 +61,7 @@ def main(root: str, *lease: str, preloaded: frozenset[str] | None = None) -> Non
         return
     spec = TrialSpec.read(folder)
     try:
-        ending = _run(spec, folder, preloaded)
+        ending = _run(spec, folder, preloaded, changes)
     except Exception as error:  # noqa: BLE001 - whatever it was, the trial's record must tell of it
         needed, left = end_tree(_mine, spec.grace, pause=_until_a_child_ends)
         ending = Exit(
@@ -98,7 +99,7 @@ def _claim(folder: TrialFolder) -> bool:
     return True
 
 
-def _run(spec: TrialSpec, folder: TrialFolder, preloaded: frozenset[str] | None) -> Exit:
+def _run(spec: TrialSpec, folder: TrialFolder, preloaded: frozenset[str] | None, changes: Changes | None) -> Exit:
     prepare(spec, folder)
     os.chdir(folder.work)
     if signal.sigpending() & {signal.SIGTERM, signal.SIGINT}:
@@ -106,7 +107,7 @@ def _run(spec: TrialSpec, folder: TrialFolder, preloaded: frozenset[str] | None)
     gone = _gpu_check(spec)
     killings = _kernel_killings()
     started = time.time()
-    child = _start(spec, folder) if preloaded is None or not spec.words else _fork(spec, folder, preloaded)
+    child = _start(spec, folder) if preloaded is None or not spec.words else _fork(spec, folder, preloaded, changes)
     write_json(folder.host, {**(read_json(folder.host) or {}), "child": {"pid": child, "time": started}})
     poke(spec.wake)
     cause, status = _wait(child, None if spec.timeout is None else time.monotonic() + spec.timeout)
@@ -181,14 +182,14 @@ def _start(spec: TrialSpec, folder: TrialFolder) -> int:
     )
 
 
-def _fork(spec: TrialSpec, folder: TrialFolder, preloaded: frozenset[str]) -> int:
+def _fork(spec: TrialSpec, folder: TrialFolder, preloaded: frozenset[str], changes: Changes | None) -> int:
     """Start the command as a fork of this process, which has imported what it needs."""
     variables = (read_json(Path(spec.surroundings)) or {}) | spec.variables
     words = ["".join(_text_of(part, variables) for part in word) for word in spec.words or ()]
     pid = os.fork()
     if pid == 0:
         remark_environment({name: variables[name] for name in _MARKS if name in variables})
-        become_python(words[1:], variables, str(folder.log), preloaded)
+        become_python(words[1:], variables, str(folder.log), preloaded, changes)
     return pid
 
 

@@ -21,15 +21,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-__all__ = ["ENVIRONMENT_ROOM", "become_python", "leave", "remark_environment"]
+__all__ = ["ENVIRONMENT_ROOM", "Changes", "become_python", "changes_since", "leave", "make", "remark_environment"]
 
 ENVIRONMENT_ROOM = "WORKBENCH_ROOM"
 """Variable that a fork server is started with: room in which a child writes who it is, for who looks in ``/proc``."""
 
+Changes = dict[str, tuple[str | None, str | None]]
+"""What has happened to environment variables: name → value before and after; None for a variable that is not there."""
+
 _DEFAULT_SIGNALS = (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGQUIT)
 
 
-def become_python(words: Sequence[str], variables: Mapping[str, str], log: str, preloaded: frozenset[str]) -> NoReturn:
+def become_python(
+    words: Sequence[str],
+    variables: Mapping[str, str],
+    log: str,
+    preloaded: frozenset[str],
+    changes: Changes | None = None,
+) -> NoReturn:
     """Run ``python words…`` in this process, which was just forked, and end it as Python would.
 
     Args:
@@ -37,15 +46,35 @@ def become_python(words: Sequence[str], variables: Mapping[str, str], log: str, 
         variables: all of its environment.
         log: file for its output.
         preloaded: modules that were there before the fork.
+        changes: what these have done to the environment when they were imported.
     """
     code = 1
     try:
         _renew(variables, log)
+        make(changes or {})
         code = _run(words)
     except BaseException:  # noqa: BLE001 - nothing may return into the host's own code
         traceback.print_exc()
     finally:
         leave(code, preloaded)
+
+
+def changes_since(before: Mapping[str, str]) -> Changes:
+    """Return what has happened to this process's environment since it was ``before``."""
+    names = before.keys() | os.environ.keys()
+    pairs = {name: (before.get(name), os.environ.get(name)) for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def make(changes: Changes) -> None:
+    """Do to this process's environment what was done to another's, but where they were not the same before."""
+    for name, (before, after) in changes.items():
+        if os.environ.get(name) != before:
+            continue
+        if after is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = after
 
 
 def remark_environment(variables: Mapping[str, str]) -> None:
