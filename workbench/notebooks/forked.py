@@ -22,6 +22,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,9 +32,12 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from workbench.notebooks import warm
 from workbench.notebooks.connection import LONGEST_SOCKET
-from workbench.trial.warm_process import leave
+from workbench.store.files import TrialFolder
+from workbench.trial.report import FOLDER_VARIABLE
+from workbench.trial.spare import read_all
+from workbench.trial.warm_process import leave, remark_environment, renew_process
 
-__all__ = ["Seed", "provide", "sow"]
+__all__ = ["Seed", "is_own", "provide", "sow", "sow_ahead"]
 
 _LAUNCHER = "ipykernel_launcher"
 _NO_HISTORY = "--HistoryManager.hist_file=:memory:"  # what nbclient asks for
@@ -74,10 +78,19 @@ class Seed:
             first: code that it runs before any cell, unseen.
         """
         await self._listens()
-        with self._channel:
+        message = {
+            "environment": dict(environment),
+            "folder": folder or str(Path.cwd()),
+            "log": str(TrialFolder(Path(environment[FOLDER_VARIABLE])).log),
+            "first": first,
+        }
+        with self._channel, suppress(OSError):  # whoever talks to it next finds that it is gone
             self._channel.setblocking(True)
-            message = {"environment": dict(environment), "folder": folder or str(Path.cwd()), "first": first}
             self._channel.sendall(json.dumps(message).encode())
+
+    def fileno(self) -> int:
+        """Return the descriptor of the channel."""
+        return self._channel.fileno()
 
     async def _listens(self) -> None:
         """Wait for its sockets: who connects before they are there tries again only a tenth of a second later."""
@@ -148,14 +161,17 @@ class _Provisioner(LocalProvisioner):
         return self.connection_info
 
 
-def sow(kernel: str) -> Seed | None:
-    """Fork a process that can become the kernel ``kernel``; None where only a start of its own makes one.
+_ahead: list[Seed] = []
 
-    Args:
-        kernel: name of the kernelspec.
+
+def sow() -> Seed | None:
+    """Fork a process that can become a kernel of this interpreter, or return the one that was forked ahead.
+
+    Returns:
+        None where a kernel must be started by itself.
     """
-    if not (warm.is_prepared() and _is_own(kernel)):
-        return None
+    if _ahead:
+        return _ahead.pop()
     folder = Path(tempfile.mkdtemp(prefix="workbench-")).resolve()
     stem = str(folder / "kernel")
     if len(stem) >= LONGEST_SOCKET:
@@ -170,6 +186,27 @@ def sow(kernel: str) -> Seed | None:
         _become_kernel(command, theirs)
     theirs.close()
     return Seed(pid, ours, command, Path(file))
+
+
+def sow_ahead() -> Seed | None:
+    """Fork one for the :func:`sow` to come."""
+    seed = sow()
+    if seed is not None:
+        _ahead.append(seed)
+    return seed
+
+
+def is_own(kernel: str) -> bool:
+    """Return whether a kernelspec is ipykernel in the very interpreter that runs this, with nothing of its own."""
+    try:
+        spec: KernelSpec = KernelSpecManager().get_kernel_spec(kernel)
+    except NoSuchKernel:
+        return False
+    python, *arguments = spec.argv or [""]
+    major, minor = sys.version_info[:2]
+    own = python in ("python", f"python{major}", f"python{major}.{minor}", sys.executable)
+    plain = arguments == ["-m", _LAUNCHER, "-f", "{connection_file}"]
+    return own and plain and not spec.env and "kernel_provisioner" not in spec.metadata
 
 
 def provide(manager: Any, seed: Seed, first: str | None) -> bool:
@@ -192,26 +229,15 @@ def provide(manager: Any, seed: Seed, first: str | None) -> bool:
     return True
 
 
-def _is_own(kernel: str) -> bool:
-    """Return whether a kernel is ipykernel in the very interpreter that runs this, with nothing of its own."""
-    try:
-        spec: KernelSpec = KernelSpecManager().get_kernel_spec(kernel)
-    except NoSuchKernel:
-        return False
-    python, *arguments = spec.argv or [""]
-    major, minor = sys.version_info[:2]
-    own = python in ("python", f"python{major}", f"python{major}.{minor}", sys.executable)
-    plain = arguments == ["-m", _LAUNCHER, "-f", "{connection_file}"]
-    return own and plain and not spec.env and "kernel_provisioner" not in spec.metadata
-
-
 def _become_kernel(command: Sequence[str], channel: socket.socket) -> NoReturn:
     code = 1
     preloaded = frozenset(sys.modules)
     try:
         os.setsid()
         _let_input_end()
-        _run(command, channel)
+        held_back = _hold_output_back()
+        renew_process()
+        _run(command, channel, held_back)
         code = 0
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
@@ -223,6 +249,44 @@ def _become_kernel(command: Sequence[str], channel: socket.socket) -> NoReturn:
         leave(code, preloaded)
 
 
+def _run(command: Sequence[str], channel: socket.socket, held_back: int) -> None:
+    """Do what the launcher does."""
+    warm.make_kernel_fresh()
+    if sys.path[:1] == [""]:
+        del sys.path[0]
+    launcher = importlib.util.find_spec(_LAUNCHER)
+    sys.argv[:] = [str(launcher.origin) if launcher else _LAUNCHER, *command[3:]]
+    sys.orig_argv[:] = command
+    from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415 - nothing of it is needed in the runner
+
+    app = IPKernelApp.instance(parent_handle=os.getppid())
+    # By then sockets and shell are there. What comes after depends on environment and folder: startup files, say.
+    app.init_path = functools.partial(_await_its_turn, app, channel, held_back)
+    with warm.logging_as_after():
+        app.initialize(sys.argv[1:])
+    app.start()
+
+
+def _await_its_turn(app: Any, channel: socket.socket, held_back: int) -> None:
+    channel.send(b"!")
+    text = read_all(channel)
+    if not text:
+        os._exit(0)
+    message = json.loads(text)
+    remark_environment(message["environment"])
+    _let_output_go(held_back, message["log"])
+    warm.make_environment(message["environment"])
+    os.chdir(message["folder"])
+    shell = app.kernel.shell
+    shell.init_environment()
+    shell.starting_dir = message["folder"]
+    shell.history_manager.dir_hist[:] = [Path.cwd()]
+    del app.init_path
+    app.init_path()
+    if message["first"]:
+        exec(message["first"], {})  # noqa: S102 - ours
+
+
 def _let_input_end() -> None:
     """Make the standard input what jupyter_client gives a kernel: a pipe that nobody writes to."""
     reading, writing = os.pipe()
@@ -231,36 +295,24 @@ def _let_input_end() -> None:
     os.close(reading)
 
 
-def _run(command: Sequence[str], channel: socket.socket) -> None:
-    """Do what the launcher does."""
-    warm.make_kernel_fresh()
-    launcher = importlib.util.find_spec(_LAUNCHER)
-    sys.argv[:] = [str(launcher.origin) if launcher else _LAUNCHER, *command[3:]]
-    sys.orig_argv[:] = command
-    from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415 - nothing of it is needed in the runner
-
-    app = IPKernelApp.instance(parent_handle=os.getppid())
-    # By then sockets and shell are there. What comes after depends on environment and folder: startup files, say.
-    app.init_path = functools.partial(_await_its_turn, app, channel)
-    with warm.logging_as_after():
-        app.initialize(sys.argv[1:])
-    app.start()
+def _hold_output_back() -> int:
+    """Let what is printed wait in a file until it is known which log it belongs to."""
+    held_back = os.memfd_create("held back")
+    os.dup2(held_back, 1)
+    os.dup2(held_back, 2)
+    return held_back
 
 
-def _await_its_turn(app: Any, channel: socket.socket) -> None:
-    with channel:
-        channel.send(b"!")
-        parts = list(iter(functools.partial(channel.recv, _MOST_BYTES), b""))
-    if not parts:
-        os._exit(0)
-    message = json.loads(b"".join(parts))
-    shell = app.kernel.shell
-    warm.make_environment(message["environment"])
-    shell.init_environment()
-    os.chdir(message["folder"])
-    shell.starting_dir = message["folder"]
-    shell.history_manager.dir_hist[:] = [Path.cwd()]
-    del app.init_path
-    app.init_path()
-    if message["first"]:
-        exec(message["first"], {})  # noqa: S102 - ours
+def _let_output_go(held_back: int, log: str) -> None:
+    """Print to ``log`` what was held back, and from now on everything, through whichever descriptor."""
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.lseek(held_back, 0, os.SEEK_SET)
+    while part := os.read(held_back, _MOST_BYTES):
+        os.write(target, part)
+    file = os.fstat(held_back).st_ino
+    for descriptor in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208 - no file is opened meanwhile
+        with suppress(OSError):  # that of the list itself
+            if descriptor != held_back and os.fstat(descriptor).st_ino == file:
+                os.dup2(target, descriptor)
+    os.close(target)
+    os.close(held_back)

@@ -18,7 +18,7 @@ from papermill.execute import execute_notebook
 from workbench.definition.expressions import variable
 from workbench.errors import JobException, WorkbenchError
 from workbench.notebooks.engine import WorkbenchEngine
-from workbench.notebooks.forked import Seed, sow
+from workbench.notebooks.forked import Seed, is_own, sow
 from workbench.notebooks.kernel_client import Stopped
 from workbench.notebooks.kernels import kernel_of, language_of
 from workbench.notebooks.reporting import Reporter
@@ -70,10 +70,15 @@ def _sow(spec: TrialSpec) -> Seed | None:
     """Return a process that can become the trial's kernel, where there is one to be had."""
     if spec.notebook is None or not is_prepared():
         return None
+    seed = sow()
     try:
-        return sow(kernel_of(_metadata(Path(spec.notebook["path"])), spec.notebook["kernel"]))
+        kernel = kernel_of(_metadata(Path(spec.notebook["path"])), spec.notebook["kernel"])
     except JobException:
-        return None  # what is wrong with the notebook is said when it is run
+        return seed  # what is wrong with the notebook is said when it is run
+    if seed is not None and not is_own(kernel):
+        seed.discard()
+        return None
+    return seed
 
 
 def _execute(spec: TrialSpec, folder: TrialFolder, reporter: Reporter, seed: Seed | None) -> None:

@@ -27,6 +27,7 @@ _PATIENCE = 5.0  # seconds in which a server that is ready forks; it takes milli
 _IDLE = 120.0  # seconds after which a server that nobody asks is ended
 _TRACKING = ("workbench.tracking.warm", "warm_up")
 _KERNEL = ("workbench.notebooks.warm", "like_a_kernel")
+_AHEAD = ("workbench.notebooks.forked", "sow_ahead")
 _OF_ONE_TRIAL = ("AZUREML_", "AZURE_ML_", "MLFLOW_RUN_ID", "WORKBENCH_", "CUDA_VISIBLE_DEVICES")
 
 _log = logging.getLogger(__name__)
@@ -147,6 +148,7 @@ class ForkServer:
             {
                 "modules": self._modules,
                 "within": _KERNEL if self._notebook else [],
+                "ahead": _AHEAD if self._notebook else [],
                 "prepare": [_TRACKING] if uses_mlflow else [],
                 "workspace": str(self._workspace.root),
             }

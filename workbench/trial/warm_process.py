@@ -11,6 +11,7 @@ import functools
 import gc
 import importlib.util
 import io
+import itertools
 import os
 import signal
 import sys
@@ -21,7 +22,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-__all__ = ["ENVIRONMENT_ROOM", "Changes", "become_python", "changes_since", "leave", "make", "remark_environment"]
+from workbench.trial.report import FOLDER_VARIABLE
+
+__all__ = ["ENVIRONMENT_ROOM", "Changes", "become_python", "changes_since", "leave", "make", "remark_environment", "renew_process"]
 
 ENVIRONMENT_ROOM = "WORKBENCH_ROOM"
 """Variable that a fork server is started with: room in which a child writes who it is, for who looks in ``/proc``."""
@@ -29,6 +32,7 @@ ENVIRONMENT_ROOM = "WORKBENCH_ROOM"
 Changes = dict[str, tuple[str | None, str | None]]
 """What has happened to environment variables: name → value before and after; None for a variable that is not there."""
 
+_MARKS = (FOLDER_VARIABLE, "WORKBENCH_WORKSPACE")
 _DEFAULT_SIGNALS = (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -38,6 +42,7 @@ def become_python(
     log: str,
     preloaded: frozenset[str],
     changes: Changes | None = None,
+    keep: Sequence[int] = (),
 ) -> NoReturn:
     """Run ``python words…`` in this process, which was just forked, and end it as Python would.
 
@@ -47,10 +52,15 @@ def become_python(
         log: file for its output.
         preloaded: modules that were there before the fork.
         changes: what these have done to the environment when they were imported.
+        keep: descriptors that stay open.
     """
     code = 1
     try:
-        _renew(variables, log)
+        os.setsid()
+        _renew_descriptors(log, keep)
+        os.environ.clear()
+        os.environ.update(variables)
+        renew_process()
         make(changes or {})
         code = _run(words)
     except BaseException:  # noqa: BLE001 - nothing may return into the host's own code
@@ -78,13 +88,16 @@ def make(changes: Changes) -> None:
 
 
 def remark_environment(variables: Mapping[str, str]) -> None:
-    """Write ``variables`` into the room that this process's first environment has, where ``/proc`` shows them.
+    """Write what tells whose process this is into the room in its first environment, where ``/proc`` shows it.
 
     A forked process shows its server's environment otherwise, and could not be told from other trials once its host
     has been killed.
+
+    Args:
+        variables: the environment of the trial, or as much of it as is known.
     """
     address, size = _environment_room()
-    text = b"\0".join(f"{name}={value}".encode() for name, value in variables.items())
+    text = b"\0".join(f"{name}={variables[name]}".encode() for name in _MARKS if name in variables)
     if len(text) < size:
         ctypes.memmove(address, text.ljust(size, b"\0"), size)
 
@@ -99,28 +112,27 @@ def _environment_room() -> tuple[int, int]:
     return (start + place, block.index(b"\0", place + 1) - place - 1) if place >= 0 else (0, 0)
 
 
-def _renew(variables: Mapping[str, str], log: str) -> None:
-    os.setsid()
-    _renew_descriptors(log)
+def renew_process() -> None:
+    """Make signals, standard streams and random numbers what they are in a process that has just started."""
     for number in _DEFAULT_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    os.environ.clear()
-    os.environ.update(variables)
     _renew_streams()
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()  # forks share the state; Python's own generator starts anew by itself
 
 
-def _renew_descriptors(log: str) -> None:
+def _renew_descriptors(log: str, keep: Sequence[int]) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(nothing, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 1 << 16 else 1 << 16)
+    most = min(os.sysconf("SC_OPEN_MAX"), 1 << 16)
+    for before, after in itertools.pairwise([2, *sorted(keep), most]):
+        os.closerange(before + 1, after)
 
 
 def _renew_streams() -> None:
