@@ -114,7 +114,7 @@ BOOKS: dict[str, list[str]] = {
     "itself": [
         "import sys, os\nprint(__name__, __doc__, sys.argv[0].rpartition('/')[2], sys.argv[1], len(sys.argv))",
         "print([path for path in sys.path if 'snapshot' not in path], sys.path.index(''))",
-        "import __main__; print(__main__.__dict__ is globals(), sorted(k for k in globals() if not k.startswith('_i')))",
+        "import __main__; print(__main__.__dict__ is globals())\nsorted(k for k in globals() if not k.startswith('_i'))",
         "print(os.path.basename(os.getcwd()), sys.flags.safe_path, sys.orig_argv[1:3], sys.executable)",
         "import beside; beside.value",
     ],
@@ -131,20 +131,24 @@ BOOKS: dict[str, list[str]] = {
         "import papermill, jsonschema, tqdm.auto\ntqdm.auto.tqdm, papermill.__version__",
     ],
     "its streams": [
-        "import sys, os\nfor s in (sys.stdin, sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):\n"
-        "    print(type(s), s.encoding, s.errors, s.isatty())",
+        (
+            "import sys, os\nfor s in (sys.stdin, sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):\n"
+            "    print(type(s), s.encoding, s.errors, s.isatty())"
+        ),
         "os.system('echo from the shell; echo and err >&2')\nos.write(1, b'to one\\n');",
         "sys.__stdout__.write('to real stdout\\n'); sys.__stdout__.flush()",
         "print(repr(sys.__stdin__.read()))",
     ],
     "its signals": [
-        "import signal as s\nprint([str(s.getsignal(n)) for n in (1, 2, 3, 13, 17)])\n"
-        "print(s.pthread_sigmask(s.SIG_BLOCK, []), callable(s.getsignal(s.SIGTERM)))",
+        (
+            "import signal as s\nprint([str(s.getsignal(n)) for n in (1, 2, 3, 13, 17)])\n"
+            "print(s.pthread_sigmask(s.SIG_BLOCK, []), callable(s.getsignal(s.SIGTERM)))"
+        ),
         "import os\nprint(os.getsid(0) == os.getpid(), os.getpgid(0) == os.getpid())",
     ],
     "its shell": [
-        "ip = get_ipython()\nprint(type(ip), type(ip.kernel), ip.starting_dir == __import__('os').getcwd(), ip.loop_runner)",
-        "from ipykernel.kernelapp import IPKernelApp\napp = IPKernelApp.instance()\nprint(app.kernel is ip.kernel, app.transport)",
+        "import os\nip = get_ipython()\nprint(type(ip), type(ip.kernel), ip.starting_dir == os.getcwd(), ip.loop_runner)",
+        "from ipykernel.kernelapp import IPKernelApp as I\napp = I.instance()\nprint(app.kernel is ip.kernel, app.transport)",
         "print(type(app), sorted(ip.config), ip.history_manager.hist_file, _dh == [__import__('pathlib').Path.cwd()])",
         "import threading; print(sorted(t.name.rpartition('-')[0] or t.name for t in threading.enumerate()))",
         "In[1][:10], Out, _oh",
@@ -191,13 +195,15 @@ BOOKS: dict[str, list[str]] = {
     ],
     "threads": [
         "import threading\nt = threading.Thread(target=print, args=('from a thread',))\nt.start(); t.join()",
-        "import concurrent.futures as c\nwith c.ThreadPoolExecutor() as pool:\n    print(list(pool.map(str, range(3))))",
+        "from concurrent.futures import *\nwith ThreadPoolExecutor() as pool:\n    print(list(pool.map(str, range(3))))",
     ],
     "multiprocessing": [
-        "import multiprocessing as m, operator\nwith m.get_context('fork').Pool(2) as pool:\n"
-        "    print(pool.map(abs, [-1, 2]))",
+        (
+            "import multiprocessing as m, operator\nwith m.get_context('fork').Pool(2) as pool:\n"
+            "    print(pool.map(abs, [-1, 2]))"
+        ),
         "with m.get_context('spawn').Pool(1) as pool:\n    print(pool.map(abs, [-3]))",
-        "def work():\n    print('from a child')\np = m.get_context('fork').Process(target=work)\np.start(); p.join(); p.exitcode",
+        "p = m.get_context('fork').Process(target=print, args=('from a child',))\np.start(); p.join(); p.exitcode",
     ],
     "children": [
         "import subprocess, sys\nprint(subprocess.check_output([sys.executable, '-c', 'print(1)']))",

@@ -9,7 +9,7 @@ from workbench.notebooks.unneeded import hide_unneeded
 if "workbench.notebooks.runner" not in sys.modules:
     hide_unneeded()
 
-from workbench.notebooks.runner import main  # noqa: E402
+from workbench.notebooks.runner import main
 
 if __name__ == "__main__":
     sys.exit(main())

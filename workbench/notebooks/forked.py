@@ -154,7 +154,7 @@ class _Provisioner(LocalProvisioner):
         if not seed.fits(cmd):
             return await super().launch_kernel(cmd, **kwargs)
         self.process = seed  # type: ignore[assignment]  # it is a process, if no Popen
-        self.pid = self.pgid = seed.pid  # type: ignore[assignment]
+        self.pid = self.pgid = seed.pid
         self.cwd = kwargs.get("cwd", Path.cwd())
         environment = {**kwargs["env"], "JPY_PARENT_PID": str(os.getpid())}
         await seed.grow(environment, kwargs.get("cwd"), self.first)
@@ -259,7 +259,7 @@ def _run(command: Sequence[str], channel: socket.socket, held_back: int) -> None
     sys.orig_argv[:] = command
     from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415 - nothing of it is needed in the runner
 
-    app = IPKernelApp.instance(parent_handle=os.getppid())
+    app: Any = IPKernelApp.instance(parent_handle=os.getppid())
     # By then sockets and shell are there. What comes after depends on environment and folder: startup files, say.
     app.init_path = functools.partial(_await_its_turn, app, channel, held_back)
     with warm.logging_as_after():

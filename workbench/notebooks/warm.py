@@ -127,7 +127,7 @@ def _import_runner() -> None:
 def _rehearse() -> None:
     """Do once what is slow the first time: compiling schemas, reading entry points."""
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel  # noqa: PLC0415 - only where it is warm
-    from nbformat.v4 import new_code_cell, new_notebook, nbformat, nbformat_minor  # noqa: PLC0415
+    from nbformat.v4 import nbformat, nbformat_minor, new_code_cell, new_notebook  # noqa: PLC0415
     from papermill.execute import execute_notebook  # noqa: PLC0415
 
     with suppress(NoSuchKernel):
@@ -146,7 +146,8 @@ class _StandIn:
     """
 
     def __init__(self, name: str, module: str, **known: object) -> None:
-        self.__dict__.update(known, _asked=False)
+        self._asked = False
+        self.__dict__.update(known)
         self.__class__ = type(name, (_StandIn,), {"__module__": module})
 
     def was_asked(self) -> bool:
@@ -166,7 +167,8 @@ def _shown(shell: _StandIn) -> Iterator[None]:
     from IPython.core.interactiveshell import InteractiveShell  # noqa: PLC0415
     from IPython.display import display  # noqa: PLC0415
 
-    ZMQInteractiveShell.init_environment(shell)  # type: ignore[arg-type]  # all that it touches is os.environ
+    set_variables: Any = ZMQInteractiveShell.init_environment
+    set_variables(shell)  # all that it touches is os.environ
     os.environ.setdefault("MPLBACKEND", BACKEND)
     InteractiveShell.initialized = classmethod(lambda _: True)  # type: ignore[method-assign, assignment]
     InteractiveShell.instance = classmethod(lambda _, *__, **___: shell)  # type: ignore[method-assign, assignment]

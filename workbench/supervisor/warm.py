@@ -24,6 +24,7 @@ from workbench.trial.warm_process import ENVIRONMENT_ROOM
 __all__ = ["ForkServer", "WarmStarts"]
 
 _PATIENCE = 5.0  # seconds in which a server that is ready forks; it takes milliseconds
+_PREPARATION = 60.0  # seconds after which nobody waits any more for a server to be ready
 _IDLE = 120.0  # seconds after which a server that nobody asks is ended
 _TRACKING = ("workbench.tracking.warm", "warm_up")
 _KERNEL = ("workbench.notebooks.warm", "like_a_kernel")
@@ -46,13 +47,28 @@ class WarmStarts:
         self._enabled = enabled
         self._servers: dict[str, ForkServer] = {}
 
+    def is_warming(self, spec: TrialSpec, launch: Mapping[str, Any]) -> bool:
+        """Return whether a trial should wait for a server: it gets ready sooner than a notebook starts by itself.
+
+        A script does not wait. What it imports is all that takes time, and takes the server as long.
+        """
+        if spec.notebook is None:
+            return False
+        server = self._server_for(spec, launch)
+        return server is not None and server.is_getting_ready
+
     def start_host(
         self, spec: TrialSpec, launch: Mapping[str, Any], folder: TrialFolder, lease: Sequence[int]
     ) -> int | None:
         """Fork a host for a trial whose folder has its specification; return its pid, or None to start it cold.
 
-        The first trials of a sweep start cold, while the server for the rest gets ready.
+        The first scripts of a sweep start cold, while the server for the rest gets ready.
         """
+        server = self._server_for(spec, launch)
+        return None if server is None else server.fork(folder, lease)
+
+    def _server_for(self, spec: TrialSpec, launch: Mapping[str, Any]) -> ForkServer | None:
+        """Return the server that can fork a trial's host, started if there is none; None where none is worth it."""
         if not (self._enabled and spec.words):
             return None
         environment = self._environment(spec)
@@ -60,14 +76,9 @@ class WarmStarts:
         notebook = spec.notebook is not None
         facts = [launch["python"], sorted(environment.items()), modules, notebook]
         key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-        server = self._servers.get(key)
-        if server is None:
-            if spec.parent is not None:  # a job that runs once would not see it ready
-                self._servers[key] = ForkServer(
-                    launch["python"], environment, modules, self._workspace, notebook=notebook
-                )
-            return None
-        return server.fork(folder, lease)
+        if key not in self._servers and spec.parent is not None:  # a job that runs once would not see it ready
+            self._servers[key] = ForkServer(launch["python"], environment, modules, self._workspace, notebook=notebook)
+        return self._servers.get(key)
 
     def end_idle(self) -> None:
         """End servers that nobody has asked for a while."""
@@ -123,6 +134,7 @@ class ForkServer:
         self._modules = list(modules)
         self._workspace = workspace
         self._notebook = notebook
+        self._started = time.monotonic()
         self._start()
 
     def _start(self) -> None:
@@ -165,6 +177,13 @@ class ForkServer:
             self._give_up("it does not answer")
             return None
         return int(answer["pid"])
+
+    @property
+    def is_getting_ready(self) -> bool:
+        """Whether it is likely to be ready soon."""
+        if self._process is None or self._is_ready() or self._process is None:
+            return False
+        return time.monotonic() < self._started + _PREPARATION
 
     def wait(self, seconds: float) -> bool:
         """Wait until it is ready or has given up; return whether it is ready."""

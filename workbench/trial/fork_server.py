@@ -52,7 +52,7 @@ def main(channel: int, package: str) -> None:
         if greeting is None:
             return
         before = dict(os.environ)
-        with _surroundings(*greeting["within"]) as was_asked:
+        with _surroundings(greeting["within"]) as was_asked:
             unwanted = _preload(greeting["modules"], was_asked)
         if unwanted:
             _send(supervisor, {"without": unwanted})
@@ -174,17 +174,17 @@ def _become_host(folder: str, lease: list[int], ready: Ready) -> NoReturn:
 
 
 @contextlib.contextmanager
-def _surroundings(module: str = "", function: str = "") -> Iterator[Callable[[], bool]]:
+def _surroundings(maker: Sequence[str]) -> Iterator[Callable[[], bool]]:
     """Yield what tells whether the module imported last must not be there before the fork.
 
     Args:
-        module, function: a context manager that makes surroundings like those in which the program imports, and
-            yields what tells whether they were not enough; left out where nothing is needed.
+        maker: module and function of a context manager that makes surroundings like those in which the program
+            imports, and yields what tells whether they were not enough; empty where nothing is needed.
     """
-    if not module:
+    if not maker:
         yield bool
         return
-    with getattr(importlib.import_module(module), function)() as was_asked:
+    with getattr(importlib.import_module(maker[0]), maker[1])() as was_asked:
         yield was_asked
 
 

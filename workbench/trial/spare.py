@@ -56,7 +56,9 @@ class Spare:
         """Let it become the program in this process's working directory; return its pid, None if it is gone.
 
         Args:
-            words, variables, log: see :func:`~workbench.trial.warm_process.become_python`.
+            words: the script or ``-m`` and a module, and the arguments.
+            variables: all of its environment.
+            log: file for its output.
         """
         message = {
             "words": list(words),

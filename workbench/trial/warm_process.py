@@ -24,7 +24,16 @@ from typing import NoReturn
 
 from workbench.trial.report import FOLDER_VARIABLE
 
-__all__ = ["ENVIRONMENT_ROOM", "Changes", "become_python", "changes_since", "leave", "make", "remark_environment", "renew_process"]
+__all__ = [
+    "ENVIRONMENT_ROOM",
+    "Changes",
+    "become_python",
+    "changes_since",
+    "leave",
+    "make",
+    "remark_environment",
+    "renew_process",
+]
 
 ENVIRONMENT_ROOM = "WORKBENCH_ROOM"
 """Variable that a fork server is started with: room in which a child writes who it is, for who looks in ``/proc``."""
