@@ -114,7 +114,8 @@ BOOKS: dict[str, list[str]] = {
     "itself": [
         "import sys, os\nprint(__name__, __doc__, sys.argv[0].rpartition('/')[2], sys.argv[1], len(sys.argv))",
         "print([path for path in sys.path if 'snapshot' not in path], sys.path.index(''))",
-        "import __main__; print(__main__.__dict__ is globals())\nsorted(k for k in globals() if not k.startswith('_i'))",
+        "import __main__; print(__main__.__dict__ is globals())",
+        "sorted(name for name in globals() if not name.startswith('_i'))",
         "print(os.path.basename(os.getcwd()), sys.flags.safe_path, sys.orig_argv[1:3], sys.executable)",
         "import beside; beside.value",
     ],
@@ -147,8 +148,9 @@ BOOKS: dict[str, list[str]] = {
         "import os\nprint(os.getsid(0) == os.getpid(), os.getpgid(0) == os.getpid())",
     ],
     "its shell": [
-        "import os\nip = get_ipython()\nprint(type(ip), type(ip.kernel), ip.starting_dir == os.getcwd(), ip.loop_runner)",
-        "from ipykernel.kernelapp import IPKernelApp as I\napp = I.instance()\nprint(app.kernel is ip.kernel, app.transport)",
+        "import os\nip = get_ipython()\nprint(type(ip), type(ip.kernel), ip.loop_runner)",
+        "from ipykernel.kernelapp import IPKernelApp\napp = IPKernelApp.instance()\napp.kernel is ip.kernel, app.transport",
+        "ip.starting_dir == os.getcwd()",
         "print(type(app), sorted(ip.config), ip.history_manager.hist_file, _dh == [__import__('pathlib').Path.cwd()])",
         "import threading; print(sorted(t.name.rpartition('-')[0] or t.name for t in threading.enumerate()))",
         "In[1][:10], Out, _oh",
@@ -195,7 +197,7 @@ BOOKS: dict[str, list[str]] = {
     ],
     "threads": [
         "import threading\nt = threading.Thread(target=print, args=('from a thread',))\nt.start(); t.join()",
-        "from concurrent.futures import *\nwith ThreadPoolExecutor() as pool:\n    print(list(pool.map(str, range(3))))",
+        "from concurrent.futures import *\nwith ThreadPoolExecutor() as pool:\n    print(*pool.map(str, range(3)))",
     ],
     "multiprocessing": [
         (

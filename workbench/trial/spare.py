@@ -16,7 +16,7 @@ from typing import NoReturn, Protocol
 
 from workbench.trial.warm_process import Changes, become_python, remark_environment
 
-__all__ = ["Ready", "Spare", "read_all"]
+__all__ = ["Prepared", "Ready", "Spare", "read_all"]
 
 _MOST_BYTES = 1 << 20
 
