@@ -149,7 +149,7 @@ BOOKS: dict[str, list[str]] = {
     ],
     "its shell": [
         "import os\nip = get_ipython()\nprint(type(ip), type(ip.kernel), ip.loop_runner)",
-        "from ipykernel.kernelapp import IPKernelApp\napp = IPKernelApp.instance()\napp.kernel is ip.kernel, app.transport",
+        "from ipykernel.kernelapp import IPKernelApp\napp = IPKernelApp.instance()\napp.kernel is ip.kernel",
         "ip.starting_dir == os.getcwd()",
         "print(type(app), sorted(ip.config), ip.history_manager.hist_file, _dh == [__import__('pathlib').Path.cwd()])",
         "import threading; print(sorted(t.name.rpartition('-')[0] or t.name for t in threading.enumerate()))",
