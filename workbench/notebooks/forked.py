@@ -40,6 +40,7 @@ from workbench.trial.warm_process import leave, remark_environment, renew_proces
 __all__ = ["Seed", "is_own", "provide", "sow", "sow_ahead"]
 
 _LAUNCHER = "ipykernel_launcher"
+_NATIVE = ("python", "python2", "python3")  # what jupyter_client takes for ipykernel
 _NO_HISTORY = "--HistoryManager.hist_file=:memory:"  # what nbclient asks for
 _PATIENCE = 10.0  # seconds in which a kernel listens; one that does not yet is waited for in the usual way
 _POLL = 0.002
@@ -100,11 +101,15 @@ class Seed:
         except TimeoutError:
             return
 
-    def discard(self) -> None:
-        """Let it end if it has not become anything, and leave nothing of it behind."""
+    def end(self) -> None:
+        """Let it end if it has not become anything."""
         if self._channel.fileno() >= 0:
             self._channel.close()
             self.wait()
+
+    def discard(self) -> None:
+        """Let it end if it has not become anything, and leave nothing of it behind."""
+        self.end()
         shutil.rmtree(self.connection_file.parent, ignore_errors=True)
 
     def poll(self) -> int | None:
@@ -152,6 +157,7 @@ class _Provisioner(LocalProvisioner):
         """Start what ``cmd`` says."""
         seed = self.seed
         if not seed.fits(cmd):
+            seed.end()  # it listens where the other will
             return await super().launch_kernel(cmd, **kwargs)
         self.process = seed  # type: ignore[assignment]  # it is a process, if no Popen
         self.pid = self.pgid = seed.pid
@@ -198,6 +204,8 @@ def sow_ahead() -> Seed | None:
 
 def is_own(kernel: str) -> bool:
     """Return whether a kernelspec is ipykernel in the very interpreter that runs this, with nothing of its own."""
+    if kernel not in _NATIVE:
+        return False  # nbclient starts it in another way
     try:
         spec: KernelSpec = KernelSpecManager().get_kernel_spec(kernel)
     except NoSuchKernel:
