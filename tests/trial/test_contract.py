@@ -90,7 +90,7 @@ def start(request: pytest.FixtureRequest, tmp_path: Path, servers: dict[str, For
     folder = TrialFolder(tmp_path / "trial")
 
     def start(code: str, variables: dict[str, str] | None = None, **settings: Any) -> Running:
-        notebook = None
+        notebook: dict[str, Any] | None = None
         if kind.startswith("notebook"):
             write_notebook(snapshot / "a.ipynb", code)
             notebook = {"path": "a.ipynb", "kernel": None, "values": {}, "data": [], "outputs": []}
