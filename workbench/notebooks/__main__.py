@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from workbench.notebooks.unneeded import hide_unneeded
@@ -12,4 +13,7 @@ if "workbench.notebooks.runner" not in sys.modules:
 from workbench.notebooks.runner import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)  # all is saved, and there is no use in taking the interpreter down piece by piece
