@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import os
 import re
@@ -219,15 +220,25 @@ BOOKS: dict[str, list[str]] = {
         "class Bad:\n    def __repr__(self):\n        raise ValueError('no repr')\nBad()",
     ],
     "progress bars": ["from tqdm.auto import tqdm\ntype(tqdm(range(3), disable=True)).__mro__[1]"],
-    "logs a lot of colors": ["print('\\x1b[31mred\\x1b[0m')", "import rich; rich.print('[red]x[/red]')"],
+    "colors": ["print('\\x1b[31mred\\x1b[0m')", "import rich; rich.print('[red]x[/red]')"],
     "asks for a password": ["import getpass; getpass.getpass()"],
     "quits": ["quit()"],
 }
 
 
-@pytest.mark.parametrize("name", [*BOOKS, *NOTEBOOKS])
+# Those that end well and leave the kernel as it was run in one notebook: a cold start takes seconds.
+TOGETHER = {
+    "what it is": ["its environment", "its modules", "its streams", "its signals", "threads", "children"],
+    "what it shows": ["await", "logs", "wide frames", "displays", "progress bars", "colors", "multiprocessing"],
+    "what it leaves": ["a file left open", "exit handlers", "imports what prints"],
+}
+ALONE = {name: [name] for name in BOOKS if name not in itertools.chain(*TOGETHER.values())}
+
+
+@pytest.mark.parametrize("name", [*TOGETHER, *ALONE, *NOTEBOOKS])
 def test_a_warm_notebook_is_like_a_cold_one(run: Run, name: str) -> None:
-    parameters, cells = NOTEBOOKS.get(name) or (None, BOOKS[name])
+    together = [cell for book in {**TOGETHER, **ALONE}.get(name, []) for cell in BOOKS[book]]
+    parameters, cells = NOTEBOOKS.get(name, (None, together))
     warm, cold = (as_lines(run(how, *cells, parameters=parameters)) for how in ("warm", "cold"))
     assert warm == cold, "\n".join(difflib.unified_diff(cold, warm, "cold", "warm", lineterm="", n=2))
 
