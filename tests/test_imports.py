@@ -26,6 +26,8 @@ MAY_IMPORT = {
     "notebooks": {"errors", "definition", "store", "trial"},
     "supervisor": {"errors", "definition", "search", "store", "trial"},
     "client": {"errors", "definition", "search", "store", "trial", "notebooks", "tracking", "supervisor"},
+    "views": {"errors", "definition", "store", "trial", "client"},
+    "server": {"errors", "definition", "store", "client", "views"},
     "cli": {"errors", "definition", "store", "client"},
     # The flat modules of the public surface only re-export.
     "entities": {"definition"},

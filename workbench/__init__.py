@@ -50,6 +50,8 @@ def __getattr__(name: str) -> Any:
     if home is None:
         raise AttributeError(f"module 'workbench' has no attribute {name!r}")
     value = getattr(importlib.import_module(home), name)
+    if name == "MLClient":
+        importlib.import_module("workbench.views.display").install()
     globals()[name] = value
     return value
 

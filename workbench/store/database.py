@@ -98,6 +98,18 @@ class Store:
             series.setdefault(job, []).append(_number(value))
         return series
 
+    def curves(self, parent: str, key: str) -> dict[str, list[tuple[int, float, int]]]:
+        """Return the points of metric ``key`` of each trial of a sweep: step, value, milliseconds since the epoch."""
+        rows = self._query(
+            "SELECT points.job, points.step, points.value, points.time FROM points JOIN jobs ON jobs.name = points.job "
+            "WHERE jobs.parent = ? AND points.key = ? ORDER BY points.id",
+            (parent, key),
+        )
+        curves: dict[str, list[tuple[int, float, int]]] = {}
+        for job, step, value, at in rows:
+            curves.setdefault(job, []).append((step, _number(value), at))
+        return curves
+
     def metric_keys(self, parent: str) -> list[str]:
         """Return the names of all metrics that the trials of a sweep have logged."""
         rows = self._query(
