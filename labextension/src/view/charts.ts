@@ -4,6 +4,7 @@ import type { Plotly, PlotlyElement } from './plotly';
 import type { State } from './state';
 
 const CONFIG = { displaylogo: false, responsive: false, modeBarButtonsToRemove: ['lasso2d', 'select2d', 'autoScale2d'] };
+const WITHOUT_BAR = { ...CONFIG, displayModeBar: false };
 const EVERY = 800;
 
 type Options = Record<string, unknown>;
@@ -12,6 +13,7 @@ type Options = Record<string, unknown>;
 export class Chart {
   readonly element: HTMLElement;
   protected readonly plot: PlotlyElement;
+  protected readonly foot: HTMLElement;
   protected figure: Figure | null = null;
   protected plotly: Plotly | null = null;
   private readonly note = h('div', { class: 'wb-note', role: 'status' });
@@ -20,6 +22,7 @@ export class Chart {
   private visible = false;
   private stale = true;
   private asking = false;
+  private held = false;
   private options: Options = {};
 
   constructor(
@@ -28,7 +31,8 @@ export class Chart {
     label: string
   ) {
     this.plot = h('div', { class: 'wb-plot', role: 'img', 'aria-label': label }) as unknown as PlotlyElement;
-    this.element = h('div', { class: 'wb-chart' }, this.plot, this.note);
+    this.foot = h('div', { class: 'wb-foot' }, this.note);
+    this.element = h('div', { class: 'wb-chart' }, this.plot, this.foot);
     state.onChange(() => this.outdated());
     this.sizes = new ResizeObserver(() => {
       if (this.plotly && this.figure && this.visible && this.plot.clientWidth > 0) {
@@ -36,7 +40,19 @@ export class Chart {
       }
     });
     this.sizes.observe(this.plot);
+    this.plot.addEventListener('pointerdown', () => (this.held = true));
+    window.addEventListener('pointerup', this.release);
   }
+
+  /** Nothing is redrawn under a finger that drags. */
+  private readonly release = (): void => {
+    if (this.held) {
+      this.held = false;
+      if (this.stale) {
+        this.refreshSoon();
+      }
+    }
+  };
 
   show(visible: boolean): void {
     this.visible = visible;
@@ -66,12 +82,13 @@ export class Chart {
 
   destroy(): void {
     this.refreshSoon.cancel();
+    window.removeEventListener('pointerup', this.release);
     this.sizes.disconnect();
     this.plotly?.purge(this.plot);
   }
 
   protected async draw(figure: Figure, plotly: Plotly): Promise<void> {
-    await plotly.react(this.plot, figure.data, { ...this.layout(figure) }, CONFIG);
+    await plotly.react(this.plot, figure.data, this.layout(figure), this.kind === 'parallel' ? WITHOUT_BAR : CONFIG);
   }
 
   protected layout(figure: Figure): Record<string, unknown> {
@@ -86,6 +103,7 @@ export class Chart {
       paper_bgcolor: 'rgba(0,0,0,0)',
       plot_bgcolor: 'rgba(0,0,0,0)',
       hoverlabel: { bgcolor: color('--wb-bg2'), font: { color: color('--wb-fg') }, bordercolor: color('--wb-border') },
+      modebar: { bgcolor: 'rgba(0,0,0,0)', color: color('--wb-dim'), activecolor: color('--wb-fg') },
       uirevision: this.kind,
       autosize: true
     };
@@ -103,7 +121,7 @@ export class Chart {
   }
 
   private async refresh(): Promise<void> {
-    if (this.asking || !this.visible || !this.state.header) {
+    if (this.asking || this.held || !this.visible || !this.state.header) {
       return;
     }
     this.asking = true;
@@ -115,6 +133,10 @@ export class Chart {
       ]);
       const first = this.figure === null;
       this.plotly = plotly;
+      if (this.held) {
+        this.stale = true;
+        return;
+      }
       this.figure = figure;
       this.note.textContent = figure.note || (figure.data.length ? '' : 'Nothing to draw yet');
       await this.draw(figure, plotly);
@@ -148,7 +170,7 @@ export class ParallelChart extends Chart {
     private readonly onBrush: () => void
   ) {
     super(state, 'parallel', 'Parallel coordinates: one line for each trial through its parameters to the primary metric');
-    this.element.append(this.hint);
+    this.foot.append(this.hint);
     state.onSelection(() => this.takeSelection());
   }
 
@@ -192,7 +214,7 @@ export class ParallelChart extends Chart {
       });
       const style = getComputedStyle(this.element);
       const color = style.getPropertyValue('--wb-fg').trim();
-      const faded = style.getPropertyValue('--wb-grid').trim();
+      const faded = style.getPropertyValue('--wb-dim').trim();
       await super.draw(
         {
           ...figure,
@@ -203,7 +225,7 @@ export class ParallelChart extends Chart {
               labelfont: { color, size: 12 },
               tickfont: { color, size: 10 },
               rangefont: { color: 'rgba(0,0,0,0)', size: 1 },
-              unselected: { line: { color: faded, opacity: 0.25 } }
+              unselected: { line: { color: faded, opacity: 0.12 } }
             }
           ]
         },
@@ -217,7 +239,7 @@ export class ParallelChart extends Chart {
 
   protected override prepared(plotly: Plotly): void {
     super.prepared(plotly);
-    this.plot.on('plotly_restyle', () => this.readBrushes());
+    this.plot.on('plotly_restyle', event => this.readBrushes((event as [Record<string, unknown>])[0]));
     this.plot.on('plotly_hover', event => this.hovered(event as { curveNumber?: number }));
     this.plot.on('plotly_unhover', () => (this.hint.textContent = ''));
   }
@@ -231,17 +253,15 @@ export class ParallelChart extends Chart {
       : '';
   }
 
-  private readBrushes(): void {
-    const dimensions = (this.plot.data?.[0]?.['dimensions'] ?? []) as Dimension[];
-    this.brushes.clear();
-    dimensions.forEach((dimension, index) => {
-      const axis = this.figure?.axes[index];
-      const ranges = asRanges(dimension.constraintrange);
-      const isSelection = index === 0 && JSON.stringify(ranges) === JSON.stringify(this.selectedRanges);
-      if (axis && ranges.length && !isSelection) {
-        this.brushes.set(axis.name, ranges);
+  /** What was dragged is in the event; what the plot holds may be from before, or from an update since. */
+  private readBrushes(changed: Record<string, unknown>): void {
+    for (const [key, value] of Object.entries(changed)) {
+      const index = /^dimensions\[(\d+)\]\.constraintrange$/.exec(key)?.[1];
+      const axis = index === undefined ? undefined : this.figure?.axes[Number(index)];
+      if (axis) {
+        this.brushes.set(axis.name, asRanges(value));
       }
-    });
+    }
     this.apply();
   }
 
@@ -288,8 +308,13 @@ export class ParallelChart extends Chart {
   }
 }
 
-function asRanges(range: number[] | number[][] | undefined): [number, number][] {
-  if (!range?.length) {
+/** Plotly gives one range, a list of ranges, either in a list of its own, or nothing. */
+function asRanges(given: unknown): [number, number][] {
+  let range = given;
+  while (Array.isArray(range) && range.length === 1 && Array.isArray(range[0])) {
+    [range] = range as unknown[];
+  }
+  if (!Array.isArray(range) || !range.length) {
     return [];
   }
   const list = Array.isArray(range[0]) ? (range as number[][]) : [range as number[]];

@@ -380,6 +380,11 @@ class View {
         return h('label', {}, box, column.title);
       }));
     } }, h('summary', {}, 'columns'), list);
+    const filters = h('button', { type: 'button', 'aria-pressed': 'false', click: () => {
+      const visible = filters.getAttribute('aria-pressed') !== 'true';
+      filters.setAttribute('aria-pressed', String(visible));
+      table.showFilters(visible);
+    } }, 'Filter');
     const pin = h('button', { type: 'button', click: () => this.state.selected.forEach(name => {
       const trial = this.state.trials.get(name);
       if (trial) {
@@ -396,7 +401,7 @@ class View {
     this.state.onSelection(tell);
     this.state.onChange(tell);
     tell();
-    const tools = h('div', { class: 'wb-tools' }, search, pin, columns, count);
+    const tools = h('div', { class: 'wb-tools' }, search, filters, pin, columns, count);
     tools.style.paddingBottom = '6px';
     return tools;
   }

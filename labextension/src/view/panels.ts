@@ -199,7 +199,7 @@ export function factsTable(rows: [string, Node | string][]): HTMLElement {
 
 /** From the best or the selected trial to a registered model. */
 export class RegisterPanel implements Panel {
-  readonly element = h('div', { class: 'wb-scroll' });
+  readonly element = h('div', {});
   private visible = false;
   private shown: string | null = null;
   private done: Registered | null = null;
@@ -350,7 +350,7 @@ export class RegisterPanel implements Panel {
       'div',
       { class: 'wb-form' },
       h('span', { class: 'wb-label' }, 'trial'),
-      h('div', {}, h('b', {}, found.trial), ` · ${found.status}`),
+      h('div', {}, h('b', {}, found.trial), ` · ${found.status}`, found.status === 'Running' ? ': it may still log a better model' : ''),
       h('span', { class: 'wb-label' }, metric?.name ?? 'metric'),
       h('div', {}, h('b', {}, number(metric?.value)), metric?.step == null ? '' : ` at step ${metric.step}`),
       h('span', { class: 'wb-label' }, 'parameters'),

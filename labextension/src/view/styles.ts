@@ -46,8 +46,10 @@ export const STYLES = `
 .wb-tools label { color: var(--wb-dim); display: inline-flex; gap: 5px; align-items: center; }
 .wb-tools input[type=number] { width: 64px; } .wb-tools input[type=search] { width: 150px; }
 .wb-chart { position: relative; padding: 0 4px; } .wb-plot { height: 300px; width: 100%; }
-.wb-note, .wb-hint { color: var(--wb-dim); font-size: 12px; padding: 0 10px 4px; min-height: 20px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.wb-hint { color: var(--wb-fg); }
+.wb-plot .parcoords .axis path, .wb-plot .parcoords .axis line { stroke: var(--wb-dim) !important; }
+.wb-plot .parcoords text { text-shadow: none !important; }
+.wb-foot { display: flex; gap: 12px; padding: 0 10px 4px; min-height: 22px; font-size: 12px; }
+.wb-note { color: var(--wb-dim); flex: none; } .wb-hint { min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .wb-table { height: 286px; border-top: 1px solid var(--wb-border); }
 .wb-table .ag-root-wrapper { border: 0; border-radius: 0; }
 .wb-spark { width: 78px; height: 20px; display: block; margin-top: 2px; } .wb-spark polyline { fill: none; stroke: var(--wb-accent); stroke-width: 1.5; }

@@ -77,6 +77,8 @@ export class TrialTable {
   private readonly pinned = new Set<string>();
   private syncing = false;
   private columns = '';
+  private known = new Set<string>();
+  private lastBest: string | undefined;
 
   constructor(private readonly state: State) {
     this.element = h('div', { class: 'wb-table' });
@@ -85,9 +87,8 @@ export class TrialTable {
       getRowId: ({ data }) => data.name,
       columnDefs: [],
       rowData: [],
-      defaultColDef: { sortable: true, resizable: true, filter: true, minWidth: 64, enableCellChangeFlash: false },
+      defaultColDef: { sortable: true, resizable: true, filter: true, suppressHeaderFilterButton: true, minWidth: 56 },
       rowSelection: { mode: 'multiRow', checkboxes: false, headerCheckbox: false, enableClickSelection: true },
-      autoSizeStrategy: { type: 'fitCellContents' },
       animateRows: false,
       suppressDragLeaveHidesColumns: true,
       asyncTransactionWaitMillis: 80,
@@ -121,6 +122,18 @@ export class TrialTable {
     }));
   }
 
+  /** Show or hide a row of filters under the heads. */
+  showFilters(visible: boolean): void {
+    const columns = this.grid.getColumnDefs() ?? [];
+    this.grid.setGridOption(
+      'columnDefs',
+      columns.map(column => ({ ...column, floatingFilter: visible }))
+    );
+    if (!visible) {
+      this.grid.setFilterModel(null);
+    }
+  }
+
   quickFilter(text: string): void {
     this.grid.setGridOption('quickFilterText', text);
   }
@@ -137,6 +150,12 @@ export class TrialTable {
     this.showPinned();
   }
 
+  /** Make each column as wide as it needs; reasons get what is left. */
+  private fit(): void {
+    const columns = (this.grid.getColumns() ?? []).map(column => column.getColId());
+    this.grid.autoSizeColumns(columns.filter(id => id !== 'reason'));
+  }
+
   private showPinned(): void {
     const rows = [...this.pinned].flatMap(name => this.state.trials.get(name) ?? []);
     this.grid.setGridOption('pinnedTopRowData', rows);
@@ -145,18 +164,22 @@ export class TrialTable {
   private update(changed: Trial[], all: boolean): void {
     this.updateColumns();
     if (all) {
+      this.known = new Set(this.state.trials.keys());
       this.grid.setGridOption('rowData', [...this.state.trials.values()]);
-      this.grid.autoSizeAllColumns();
+      this.fit();
       return;
     }
     const fresh: Trial[] = [];
     const known: Trial[] = [];
-    changed.forEach(trial => (this.grid.getRowNode(trial.name) ? known : fresh).push(trial));
+    for (const trial of changed) {
+      (this.known.has(trial.name) ? known : fresh).push(trial);
+      this.known.add(trial.name);
+    }
     if (fresh.length || known.length) {
       const first = this.grid.getDisplayedRowCount() === 0;
       this.grid.applyTransactionAsync({ add: fresh, update: known }, () => {
         if (first) {
-          this.grid.autoSizeAllColumns();
+          this.fit();
         }
       });
     }
@@ -169,8 +192,6 @@ export class TrialTable {
       this.grid.redrawRows();
     }
   }
-
-  private lastBest: string | undefined;
 
   private updateColumns(): void {
     const header = this.state.header;
