@@ -254,6 +254,7 @@ export class RegisterPanel implements Panel {
     return h(
       'div',
       { class: 'wb-form' },
+      h('div', { class: 'wb-wide' }, this.toTheBest(found)),
       h('p', { class: 'wb-wide' }, `${found.trial} has logged no model, so there is nothing to register. In the training code, after fitting:`),
       h('pre', { class: 'wb-code wb-wide' }, found.howToLog ?? '')
     );
@@ -350,7 +351,7 @@ export class RegisterPanel implements Panel {
       'div',
       { class: 'wb-form' },
       h('span', { class: 'wb-label' }, 'trial'),
-      h('div', {}, h('b', {}, found.trial), ` · ${found.status}`, found.status === 'Running' ? ': it may still log a better model' : ''),
+      h('div', {}, h('b', {}, found.trial), ` · ${found.status}`, found.status === 'Running' ? ': it may still log a better model' : '', ' ', this.toTheBest(found)),
       h('span', { class: 'wb-label' }, metric?.name ?? 'metric'),
       h('div', {}, h('b', {}, number(metric?.value)), metric?.step == null ? '' : ` at step ${metric.step}`),
       h('span', { class: 'wb-label' }, 'parameters'),
@@ -375,6 +376,14 @@ export class RegisterPanel implements Panel {
       h('div', {}, button),
       outcome
     );
+  }
+
+  /** The way from a trial that is selected to the best one. */
+  private toTheBest(found: Candidate): HTMLElement | null {
+    const best = this.state.header?.best;
+    return best && best.name !== found.trial
+      ? h('button', { type: 'button', click: () => this.state.select([best.name]) }, `Take the best, trial ${best.number}`)
+      : null;
   }
 
   private receipt(made: Registered): HTMLElement {
