@@ -17,7 +17,17 @@ from workbench.notebooks.inside import FOLDER_OF_NOTEBOOK
 from workbench.views.builder.form import Draft
 from workbench.views.builder.values import scalar_of, scalar_text, value_of
 
-__all__ = ["OPTIONS", "Option", "make_parser", "options_of", "policy_of", "read_line", "split_line", "write_line"]
+__all__ = [
+    "OPTIONS",
+    "Option",
+    "Parser",
+    "make_parser",
+    "options_of",
+    "policy_of",
+    "read_line",
+    "split_line",
+    "write_line",
+]
 
 
 @dataclass(frozen=True)
@@ -91,8 +101,11 @@ _TEXTS = (
 )
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """Raises what is wrong on a line instead of ending the process."""
+
     def error(self, message: str) -> NoReturn:
+        """Raise what is wrong, with the nearest word that would be right."""
         known = [flag for action in self._actions for flag in action.option_strings]
         _, _, word = message.partition("unrecognized arguments: ")
         fix = nearest(word.split()[0], known) if word else f"Write {self.prog} -h to see all options"
@@ -106,7 +119,7 @@ def make_parser(magic: str) -> argparse.ArgumentParser:
         magic: the name, with its percent signs.
     """
     sweep = magic == "%%sweep"
-    parser = _Parser(prog=magic, add_help=False, description=_DESCRIPTIONS[magic], allow_abbrev=False)
+    parser = Parser(prog=magic, add_help=False, description=_DESCRIPTIONS[magic], allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     for option in OPTIONS:
         if sweep or not option.sweep:
