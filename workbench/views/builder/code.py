@@ -97,7 +97,22 @@ def _made(draft: Draft, maker: str) -> dict[str, str]:
         given = {"path": given.pop("notebook"), **given}
     if given.get("retries") and set(given["retries"]) == {"any"}:
         given["retries"] = given["retries"]["any"]
-    return {name: _inputs(value) if name == "inputs" else to_source(value) for name, value in given.items()}
+    return {name: _inputs(value) if name == "inputs" else _long(value) for name, value in given.items()}
+
+
+def _long(value: Any) -> str:
+    """Return the source of a value; a long text in several pieces, as people write it."""
+    text = to_source(value)
+    if not isinstance(value, str) or len(text) <= _WIDE - 10:
+        return text
+    pieces, line = [], ""
+    for word in value.split(" "):
+        if line and len(line) + len(word) > _WIDE - 16:
+            pieces.append(line)
+            line = ""
+        line += f"{word} "
+    pieces.append(line[:-1])
+    return "\n    ".join(map(to_source, pieces))
 
 
 def _swept(draft: Draft) -> dict[str, str]:
