@@ -66,14 +66,14 @@ class CellMagics(Magics):
     def _tell_handed(self) -> None:
         for one in self.session.handed:
             how = "stored" if one.fresh else "stored before"
-            print(f"{one.name}: {size_text(one.size)}, {how}")  # noqa: T201
+            print(f"{one.name}: {_size_text(one.size)}, {how}")  # noqa: T201
 
 
 for _magic in (CellMagics.sweep, CellMagics.job):
     _magic.__doc__ = make_parser(f"%%{_magic.__name__}").format_help()
 
 
-def size_text(size: int) -> str:
+def _size_text(size: int) -> str:
     """Return a number of bytes as people read it."""
     amount = float(size)
     for unit in ("B", "kB", "MB", "GB"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING
 
 from workbench.client.preview import Preview
@@ -52,5 +51,4 @@ class DryRun:
         return "\n".join(line for line in lines if line)
 
     def _repr_html_(self) -> str:
-        shown = preview_html(self.preview, is_sweep=isinstance(self.job, Sweep))
-        return f"{shown}<div>{html.escape(self.note)}</div>"
+        return preview_html(self.preview, is_sweep=isinstance(self.job, Sweep), note=self.note)

@@ -25,12 +25,12 @@ def insert_cell(text: str) -> str:
     )
 
 
-def preview_html(preview: Preview, *, is_sweep: bool) -> str:
-    """Return a dry run as the notebook shows it."""
+def preview_html(preview: Preview, *, is_sweep: bool, note: str = "") -> str:
+    """Return a dry run as the notebook shows it; ``note`` says how to make it come true."""
     cost = html.escape(cost_text(preview, is_sweep=is_sweep))
     left = preview.trials - len(preview.params)
     notes = [f"… and {left} more"] if left > 0 else []
-    notes += [f"seed {preview.seed}"] if preview.seed is not None else []
+    notes += [html.escape(note)] if note else []
     return (
         f'<div role="status"><b>Dry run</b>, nothing was submitted: {cost}.</div>'
         f"{_table(preview)}<div>{'; '.join(notes)}</div>"

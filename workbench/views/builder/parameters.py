@@ -15,6 +15,7 @@ from workbench.errors import ValidationException
 from workbench.views.builder.density import caption, density_svg
 from workbench.views.builder.fields import Change, error_html, number_of, quietly
 from workbench.views.builder.problems import Problems
+from workbench.views.builder.sources import Found
 from workbench.views.builder.values import (
     ARGUMENTS,
     CLASSES,
@@ -55,13 +56,16 @@ class ParameterRows:
         self._rows: dict[str, _Row] = {}
         self._order: list[str] = []
 
-    def show(self, inputs: Mapping[str, Any], problems: Problems, helps: Mapping[str, str], logbase: float) -> None:
+    def show(self, inputs: Mapping[str, Any], problems: Problems, found: Found, logbase: float) -> None:
         """Show the draft's parameters; rows keep their places while their kinds change."""
         names = [name for name in self._order if name in inputs] + [name for name in inputs if name not in self._order]
         for name in names:
             if name not in self._rows:
                 self._rows[name] = _Row(name, self._change)
-            self._rows[name].show(inputs[name], problems, helps.get(name, ""), logbase)
+            told = [found.helps.get(name, "")]
+            if name in found.whole and _gives_fractions(inputs[name]):
+                told.insert(0, "it takes whole numbers: QUniform or Randint give those")
+            self._rows[name].show(inputs[name], problems, told, logbase)
         if names != self._order:
             self._rows = {name: self._rows[name] for name in names}
             self._order = names
@@ -92,7 +96,7 @@ class _Row:
         self.box = ipywidgets.Box([self._how, self._arguments, self._preview, self._note])
         self.box.add_class("wb-row")
 
-    def show(self, value: Any, problems: Problems, told: str, logbase: float) -> None:
+    def show(self, value: Any, problems: Problems, told: Sequence[str], logbase: float) -> None:
         """Show the parameter's value, and what is wrong with it."""
         self._value = value
         kind = _kind(value)
@@ -109,7 +113,7 @@ class _Row:
         drawn, said = _drawing(value, logbase)
         problem = problems.at(self._path)
         quietly(self._preview, "value", drawn)
-        words = " · ".join(html.escape(word) for word in (said, told) if word)
+        words = " · ".join(html.escape(word) for word in (said, *told) if word)
         quietly(self._note, "value", error_html(problem) or (f"<span>{words}</span>" if words else ""))
 
     def _field(self, name: str) -> Any:
@@ -145,6 +149,13 @@ def _kind(value: Any) -> str:
     if isinstance(value, Mapping) and value.get("type") not in LITERAL_TYPES:
         return _DATA
     return _FIXED
+
+
+def _gives_fractions(value: Any) -> bool:
+    if not is_distribution(value):
+        return False
+    step = value.get("q", 1 if value["type"] in ("choice", "randint") else 0.5)
+    return not (isinstance(step, int | float) and step == int(step))
 
 
 def _arguments(kind: str) -> Sequence[str]:
@@ -196,8 +207,10 @@ def _turned(value: Any, kind: str) -> Any:
         low, high = round(math.log(floor), 2), round(math.log(max(high, floor * 10)), 2)
     step = {"q": 1 if whole else _step(high - low)} if kind.startswith("q") else {}
     if "normal" in kind:
-        mean = round((low + high) / 2, 4)
-        return {"type": kind, "mu": mean, "sigma": round((high - low) / 4, 4) or 1, **step}
+        mean, deviation = round((low + high) / 2, 4), round((high - low) / 4, 4) or 1
+        if whole and "log" not in kind:
+            mean, deviation = round(mean), max(1, round(deviation))
+        return {"type": kind, "mu": mean, "sigma": deviation, **step}
     return {"type": kind, "min_value": low, "max_value": high, **step}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,11 +55,13 @@ class Found:
         draft: the job that it describes.
         metrics: names of metrics that it logs.
         helps: what is known of its parameters, by name.
+        whole: names of the parameters that take whole numbers only.
     """
 
     draft: Draft
     metrics: Sequence[str] = ()
     helps: Mapping[str, str] = field(default_factory=dict)
+    whole: Collection[str] = ()
 
 
 def from_source(source: Any, client: MLClient) -> Found:
@@ -113,7 +115,8 @@ def from_script(path: Path) -> Found:
         "inputs": {option.name: _value(option) for option in options},
     }
     helps = {option.name: option.help for option in options if option.help}
-    return Found(Draft(fields).tidy(), tuple(_metrics(tree)), helps)
+    whole = [option.name for option in options if option.type == "integer"]
+    return Found(Draft(fields).tidy(), tuple(dict.fromkeys(_metrics(tree))), helps, whole)
 
 
 def from_notebook(path: Path) -> Found:
@@ -140,7 +143,8 @@ def from_notebook(path: Path) -> Found:
     book = json.loads(path.read_text(encoding="utf-8"))
     metrics = [metric for cell in book["cells"] if cell.get("cell_type") == "code" for metric in _metrics_of(cell)]
     draft = Draft({"notebook": str(path), "inputs": inputs}).tidy()
-    return Found(draft, tuple(dict.fromkeys(metrics)), helps)
+    whole = [name for name, parameter in (parameters.known or {}).items() if parameter.type == "int"]
+    return Found(draft, tuple(dict.fromkeys(metrics)), helps, whole)
 
 
 def options_in(tree: ast.AST) -> list[Option]:

@@ -23,7 +23,7 @@ STYLE = """<style>
 .wb-builder input[type=text] { font-family: var(--jp-code-font-family, monospace); font-size: 12px; padding: 0 6px; }
 .wb-builder select { appearance: none; padding: 0 20px 0 6px; background-repeat: no-repeat;
   background-image: linear-gradient(45deg, transparent 50%, currentColor 50%),
-    linear-gradient(-45deg, currentColor 50%, transparent 50%);
+    linear-gradient(135deg, currentColor 50%, transparent 50%);
   background-size: 5px 5px; background-position: right 12px center, right 7px center; }
 .wb-builder input::placeholder { color: var(--jp-ui-font-color2, #555); opacity: 1; font-style: italic; }
 .wb-builder input[type=text]:focus-visible, .wb-builder select:focus-visible, .wb-builder textarea:focus-visible,
@@ -36,8 +36,8 @@ STYLE = """<style>
 .wb-builder .wb-fields { display: grid; grid-template-columns: repeat(auto-fit, minmax(250px, 1fr));
   gap: 5px 18px; align-items: start; }
 .wb-builder .wb-wide { grid-column: 1 / -1; }
-.wb-builder .wb-row { display: grid; grid-template-columns: minmax(240px, 1.35fr) minmax(150px, 1.2fr) 100px;
-  gap: 3px 12px; align-items: center; padding: 3px 0; }
+.wb-builder .wb-row { display: grid; grid-template-columns: minmax(240px, 1.4fr) minmax(150px, 1.2fr) 88px;
+  gap: 3px 10px; align-items: center; padding: 3px 0; }
 .wb-builder .wb-row + .wb-row { border-top: 1px solid var(--jp-border-color3, #eee); }
 .wb-builder .wb-row .wb-how .widget-label { flex: 1 1 90px; width: auto; min-width: 60px; overflow: hidden;
   text-overflow: ellipsis; white-space: nowrap; font-family: var(--jp-code-font-family, monospace); font-size: 12px; }

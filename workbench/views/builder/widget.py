@@ -65,7 +65,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.preview: Preview | None = None
         """What the last dry run has shown."""
         found = from_source(source, self.client)
-        self._draft, self._helps = found.draft, found.helps
+        self._draft, self._found = found.draft, found
         self._problems = Problems()
         self._metrics = list(dict.fromkeys([*found.metrics, *metric_names(self.client)]))
         self._head = ipywidgets.HTML()
@@ -124,7 +124,9 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         except WorkbenchError as error:
             self._tell(error_html(str(error)))
             return None
-        self._tell(preview_html(self.preview, is_sweep=self._draft.is_sweep))
+        seed = self.preview.seed if self._draft.get("sampling_algorithm.seed") is None else None
+        note = "" if seed is None else f"drawn with seed {seed}: enter it above to run exactly these"
+        self._tell(preview_html(self.preview, is_sweep=self._draft.is_sweep, note=note))
         return self.preview
 
     def insert_cell(self) -> None:
@@ -138,7 +140,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         except WorkbenchError as error:
             quietly(self._general, "value", error_html(str(error)))
             return
-        self._helps = found.helps
+        self._found = found
         self._metrics = list(dict.fromkeys([*found.metrics, *self._metrics]))
         self._fields["objective.primary_metric"].control.options = tuple(self._metrics)
         for pane in self._panes.values():
@@ -313,7 +315,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._show_what_applies()
         algorithm = draft.part("sampling_algorithm")
         logbase = algorithm.get("logbase", math.e)
-        self._rows.show(draft.inputs, problems, self._helps, logbase if isinstance(logbase, int | float) else math.e)
+        self._rows.show(draft.inputs, problems, self._found, logbase if isinstance(logbase, int | float) else math.e)
         text = formula(draft) if draft.is_sweep else ""
         quietly(self._formula, "value", f'<div class="wb-note">{html.escape(text)}</div>' if text else "")
         warned = "".join(f'<div class="wb-warning">{html.escape(text)}</div>' for text in problems.warnings)
