@@ -12,7 +12,7 @@ import ipywidgets
 from workbench.errors import ValidationException
 from workbench.views.builder.values import scalar_of, scalar_text, value_of
 
-__all__ = ["Field", "chosen", "command_field", "error_html", "number_of", "quietly", "section", "written"]
+__all__ = ["Field", "chosen", "command_field", "error_html", "number_of", "quietly", "section", "text_of", "written"]
 
 Change = Callable[[str, Any], None]
 """Called with a path in the draft and the value to put there."""
