@@ -125,6 +125,7 @@ def test_new_opens_the_builder(book: Notebook, name: str) -> None:
     assert "does not exist" in book.fails("%wb new none.py") or "there is no file" in book.shown
 
 
+@pytest.mark.filterwarnings("ignore:`Completer.complete`:PendingDeprecationWarning")
 def test_completion_knows_options_values_verbs_and_names(book: Notebook, name: str) -> None:
     book.run("train_set = 1\ntrain_more = 2")
     assert book.complete("%%sweep --me") == ["--memory", "--metric"]

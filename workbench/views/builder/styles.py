@@ -57,12 +57,16 @@ STYLE = """<style>
   padding: 4px 6px;
   field-sizing: content; min-height: 26px; max-height: 130px; resize: vertical; }
 .wb-builder .wb-command.widget-textarea { height: auto; }
-.wb-builder .wb-error { color: var(--jp-error-color0, #b00020); font-size: 12px; }
+.wb-builder .wb-error {
+  color: color-mix(in srgb, var(--jp-error-color1, #b00020) 60%, var(--jp-ui-font-color0, #000)); font-size: 12px; }
 .wb-builder .wb-error::before { content: "\\26A0\\FE0E\\00A0"; }
 .wb-builder .wb-error:empty, .wb-builder .wb-gone { display: none; }
-.wb-builder .wb-ready { color: var(--jp-success-color0, #1b7a33); }
-.wb-builder .wb-wrong { color: var(--jp-error-color0, #b00020); }
-.wb-builder .wb-warning { color: var(--jp-warn-color0, #a35200); font-size: 12px; }
+.wb-builder .wb-ready {
+  color: color-mix(in srgb, var(--jp-success-color1, #1b7a33) 60%, var(--jp-ui-font-color0, #000)); }
+.wb-builder .wb-wrong {
+  color: color-mix(in srgb, var(--jp-error-color1, #b00020) 60%, var(--jp-ui-font-color0, #000)); }
+.wb-builder .wb-warning {
+  color: color-mix(in srgb, var(--jp-warn-color1, #a35200) 60%, var(--jp-ui-font-color0, #000)); font-size: 12px; }
 .wb-builder .wb-buttons { display: flex; gap: 8px; margin: 12px 0 2px; flex-wrap: wrap; align-items: center; }
 .wb-builder .wb-buttons .jupyter-button { width: auto; min-width: 84px; padding: 0 12px; }
 .wb-builder .jupyter-button { border-radius: 3px; border: 1px solid var(--jp-border-color1, #bbb); }
