@@ -26,9 +26,10 @@ MAY_IMPORT = {
     "notebooks": {"errors", "definition", "store", "trial"},
     "supervisor": {"errors", "definition", "search", "store", "trial"},
     "client": {"errors", "definition", "search", "store", "trial", "notebooks", "tracking", "supervisor"},
-    "views": {"errors", "definition", "store", "trial", "client"},
+    "views": {"errors", "definition", "store", "trial", "notebooks", "client"},
     "server": {"errors", "definition", "store", "client", "views"},
     "cli": {"errors", "definition", "store", "client"},
+    "magics": {"errors", "definition", "store", "notebooks", "client", "views"},
     # The flat modules of the public surface only re-export.
     "entities": {"definition"},
     "sweep": {"definition"},

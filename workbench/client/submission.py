@@ -22,7 +22,7 @@ from workbench.definition.checks import check
 from workbench.definition.distributions import Distribution
 from workbench.definition.environment import Environment
 from workbench.definition.expressions import as_text, to_shell
-from workbench.definition.inputs import Input, Output
+from workbench.definition.inputs import Input, Output, data_of
 from workbench.definition.naming import generate_name
 from workbench.definition.records import AnyJob, to_record
 from workbench.definition.status import JobStatus
@@ -39,7 +39,7 @@ from workbench.tracking.registry import LATEST, Registry
 from workbench.trial.devices import devices_from
 from workbench.trial.leases import folder as lease_folder
 
-__all__ = ["local_code", "prepare", "resolve_asset", "split_reference"]
+__all__ = ["check_here", "local_code", "prepare", "resolve_asset", "split_reference"]
 
 _SESSION_ONLY = ("JPY_", "PYDEVD_", "WORKBENCH_", "AZUREML_", "AZURE_ML_", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_")
 # What a job that came back from the workspace carries of its own life; a new job made from it must not.
@@ -101,6 +101,23 @@ def prepare(job: AnyJob, context: Context) -> tuple[JobRecord, str]:
         priority=_priority(job),
     )
     return record, diff
+
+
+def check_here(job: AnyJob, context: Context) -> None:
+    """Check what this machine and this workspace have to say about a job: names, data, environment, resources.
+
+    Raises:
+        ValidationException: something in it is wrong.
+        NotFoundError: it names data that do not exist.
+    """
+    _check_texts(job)
+    if job.name and job.status is None:
+        _check_free(job.name, context)
+    part = job.trial if isinstance(job, Sweep) else job
+    for name, value in data_of(job.inputs).items():
+        _place(name, value, context)
+    _environment(part.environment, context)
+    _resources(job, part, context)
 
 
 def resolve_asset(kind: str, reference: str, context: Context) -> Mapping[str, Any]:
@@ -246,12 +263,25 @@ def _inputs(job: AnyJob, context: Context) -> dict[str, Any]:
 
 
 def _data(name: str, value: Input, context: Context) -> dict[str, Any]:
+    local = _place(name, value, context)
+    if local is None:
+        return {"path": value.path, "type": value.type, "mode": "direct"}
+    return {
+        "path": str(local.absolute()),
+        "type": value.type,
+        "mode": value.mode or "ro_mount",
+        "fingerprint": fingerprint(local),
+    }
+
+
+def _place(name: str, value: Input, context: Context) -> Path | None:
+    """Return where the data of an input lie on this machine; None for an address that the script gets as it is."""
     where = f"inputs.{name}.path"
     if not value.path:
         raise ValidationException("it has no path", where, "Give a file or folder: Input(path='./data')")
     path = value.path
     if _REMOTE.match(path) and value.mode == "direct":
-        return {"path": path, "type": value.type, "mode": "direct"}
+        return None
     if _REMOTE.match(path):
         raise ValidationException(
             f"{path!r} is not on this machine", where, "Download it and give the local path, or pass mode='direct'"
@@ -260,12 +290,7 @@ def _data(name: str, value: Input, context: Context) -> dict[str, Any]:
     if not local.exists() and re.match(r"(azureml:)?[\w.-]+[:@][\w.-]+$", path):
         local = _registered(path, value.type, context)
     _check_kind(local, value.type, where)
-    return {
-        "path": str(local.absolute()),
-        "type": value.type,
-        "mode": value.mode or "ro_mount",
-        "fingerprint": fingerprint(local),
-    }
+    return local
 
 
 def _registered(reference: str, kind: str, context: Context) -> Path:

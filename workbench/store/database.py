@@ -111,10 +111,10 @@ class Store:
         return curves
 
     def metric_keys(self, parent: str) -> list[str]:
-        """Return the names of all metrics that the trials of a sweep have logged."""
+        """Return the names of all metrics that the trials of a sweep have logged, or a job of its own."""
         rows = self._query(
-            "SELECT DISTINCT points.key FROM points JOIN jobs ON jobs.name = points.job "
-            "WHERE jobs.parent = ? ORDER BY 1",
+            "SELECT DISTINCT key FROM points WHERE job IN (SELECT name FROM jobs WHERE parent = ?1 OR name = ?1) "
+            "ORDER BY 1",
             (parent,),
         )
         return [row[0] for row in rows]

@@ -83,6 +83,16 @@ class WorkspaceFolder:
         return self.hidden / "snapshots"
 
     @property
+    def cells(self) -> Path:
+        """Notebooks made of single cells, content-addressed."""
+        return self.hidden / "cells"
+
+    @property
+    def values(self) -> Path:
+        """Variables that kernels have handed over to trials, content-addressed, readable by their owner only."""
+        return self.hidden / "values"
+
+    @property
     def packages(self) -> Path:
         """Lists of installed packages, content-addressed."""
         return self.hidden / "packages"
@@ -155,7 +165,8 @@ class WorkspaceFolder:
             folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
             if folder.stat().st_uid == os.getuid():
                 folder.chmod(OWNER_ONLY)  # it may have been made by hand
-        for folder in (self.models, self.snapshots, self.surroundings, self.packages, self.watchers):
+        kept = (self.models, self.snapshots, self.cells, self.values, self.surroundings, self.packages, self.watchers)
+        for folder in kept:
             folder.mkdir(mode=OWNER_ONLY, exist_ok=True)
 
 
