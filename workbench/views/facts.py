@@ -18,7 +18,7 @@ from workbench.store.files import WorkspaceFolder
 from workbench.store.records import JobRecord, Point
 from workbench.trial.progress import read_progress
 
-__all__ = ["Axis", "Change", "Curve", "JobFacts"]
+__all__ = ["Axis", "Change", "Curve", "JobFacts", "finite"]
 
 _SPARKS = 24  # values that a spark-line shows
 _DIGITS = 8  # significant digits that a view gets of a number
