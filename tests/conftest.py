@@ -38,6 +38,7 @@ def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
             if name.startswith(("WORKBENCH_", "MLFLOW_", "AZUREML_")):
                 patch.delenv(name)
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        patch.setenv("WORKBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("WORKBENCH_LEASES", str(tmp_path_factory.mktemp("leases")))
         yield
 

@@ -88,6 +88,11 @@ class WorkspaceFolder:
         return self.hidden / "packages"
 
     @property
+    def recipes(self) -> Path:
+        """How to build the environments of jobs, content-addressed."""
+        return self.hidden / "environments"
+
+    @property
     def surroundings(self) -> Path:
         """Environment variables of submitters, content-addressed, readable by their owner only."""
         return self.hidden / "surroundings"
@@ -155,7 +160,7 @@ class WorkspaceFolder:
             folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
             if folder.stat().st_uid == os.getuid():
                 folder.chmod(OWNER_ONLY)  # it may have been made by hand
-        for folder in (self.models, self.snapshots, self.surroundings, self.packages, self.watchers):
+        for folder in (self.models, self.snapshots, self.recipes, self.surroundings, self.packages, self.watchers):
             folder.mkdir(mode=OWNER_ONLY, exist_ok=True)
 
 
@@ -188,6 +193,11 @@ class TrialFolder:
     def exit(self) -> Path:
         """How it ended; written by rename as the host's last act."""
         return self.root / "exit.json"
+
+    @property
+    def preparation(self) -> Path:
+        """What the process that builds the trial's environment has to say."""
+        return self.root / "environment.json"
 
     @property
     def metrics(self) -> Path:

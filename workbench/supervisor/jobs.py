@@ -246,6 +246,8 @@ class Jobs:
         ending = trial.exit()  # before the metrics: what it logged last is then in the file
         record = self._board[trial.name]
         lines = trial.new_points()
+        if record.status is JobStatus.PREPARING and (text := trial.new_preparation()):
+            self._board.change(trial.name, ("environment", text), reason=text)
         if lines or (record.status is JobStatus.PREPARING and trial.started):
             self._note(trial, [Point(trial.name, *line) for line in lines])
         if (progress := trial.new_progress()) and self._board[trial.name].status is JobStatus.RUNNING:
@@ -259,7 +261,7 @@ class Jobs:
         stop = None
         changes: dict[str, Any] = {"metrics_read": trial.metrics_read}
         if record.status is JobStatus.PREPARING and trial.started:
-            changes |= {"status": JobStatus.RUNNING, "started": trial.started}
+            changes |= {"status": JobStatus.RUNNING, "started": trial.started, "reason": None}
         with self._board.writing(trial.name, changes) as writer:
             writer.add_points(points)
             if run and (values := [point.value for point in points if point.key == run.metric]):

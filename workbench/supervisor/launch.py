@@ -65,6 +65,7 @@ def specify(
         params=dict(trial.params),
         inputs=dict(launch["literals"]),
         notebook=launch.get("notebook"),
+        environment=launch.get("runs_in"),
         tags=dict(trial.tags),
     )
 
@@ -105,7 +106,7 @@ def start_host(folder: TrialFolder, lease: Sequence[int] = ()) -> int:
 def _variables(trial: JobRecord, job: JobRecord, workspace: WorkspaceFolder, folder: TrialFolder) -> dict[str, str]:
     launch = job.launch
     variables = {
-        **_interpreter(launch["python"], launch["search_path"]),
+        **_interpreter(launch["python"], launch["search_path"], launch.get("runs_in")),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         **launch["variables"],
         "AZUREML_RUN_ID": trial.name,
@@ -149,10 +150,13 @@ def output_path(name: str, trial: JobRecord, launch: Mapping[str, Any], folder: 
     return Path(path) / trial.name if trial.parent else Path(path)
 
 
-def _interpreter(python: str, search_path: str) -> Mapping[str, str]:
+def _interpreter(python: str, search_path: str, runs_in: Mapping[str, Any] | None) -> Mapping[str, str]:
     """Return the variables that make ``python`` and its scripts the first that a command finds."""
     scripts = Path(python).parent
     found = {"PATH": f"{scripts}{os.pathsep}{search_path}", "PYTHONUNBUFFERED": "1"}
-    if (scripts.parent / "pyvenv.cfg").exists():
+    if runs_in or (scripts.parent / "pyvenv.cfg").exists():  # one that has yet to be built is one too
         found["VIRTUAL_ENV"] = str(scripts.parent)
+    if runs_in:
+        # Nothing of the Python that submits; and where Jupyter finds the environment's own kernel first.
+        found |= {"PYTHONPATH": "", "PYTHONHOME": "", "JUPYTER_PATH": str(scripts.parent / "share" / "workbench")}
     return found

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.store.files import TrialFolder, read_json
+from workbench.trial.preparing import preparation_of
 from workbench.trial.processes import Identity, end_tree, is_alive, marked_processes
 from workbench.trial.progress import Progress, read_progress
 from workbench.trial.report import FOLDER_VARIABLE, Line, read_points
@@ -44,6 +45,7 @@ class TrialHandle:
         self.host = Identity.of(pid) if pid else self._claimed_by()
         self.watch = self._open_watch()
         self._progress: Progress | None = None
+        self._preparation: dict[str, Any] = {}
         self._child: dict[str, Any] | None = None
 
     def close(self) -> None:
@@ -88,6 +90,17 @@ class TrialHandle:
             return None
         self._progress = now
         return now
+
+    def new_preparation(self) -> str | None:
+        """Return what is done to its environment, if that has changed since the last call."""
+        now = preparation_of(self.folder)
+        if now == self._preparation or "error" in now:
+            return None
+        self._preparation = now
+        if "seconds" in now:
+            done = "built" if now.get("built") else "built by another job"
+            return f"the environment is ready: {done} in {now['seconds']:.1f} s"
+        return str(now.get("text") or "")
 
     def stop(self) -> None:
         """Ask the host to end the trial; its ``exit.json`` will tell."""

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from workbench.store.files import OWNER_ONLY, TrialFolder, read_json, write_json
 from workbench.trial.leases import keep_private
+from workbench.trial.preparing import builder, unfit, why_it_failed
 from workbench.trial.processes import Identity, adopt_orphans, descendants, end_tree
 from workbench.trial.report import FOLDER_VARIABLE, poke
 from workbench.trial.spec import Exit, TrialSpec
@@ -27,6 +28,7 @@ __all__ = ["command_line", "main", "prepare"]
 
 _WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
 _MARKS = (FOLDER_VARIABLE, "WORKBENCH_WORKSPACE")
+_PACKAGE = Path(__file__).resolve().parents[2]
 _TAIL_BYTES = 4000
 _TAIL_LINES = 20
 _PATIENCE, _RETRY = 3600.0, 1.0  # seconds to wait for room on a full disk, and between two tries
@@ -40,8 +42,7 @@ _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from workbench.trial.host 
 
 def command_line(folder: TrialFolder, lease: Iterable[int] = ()) -> list[str]:
     """Return the command that starts a host for the trial in ``folder``; it inherits the descriptors of ``lease``."""
-    package = Path(__file__).resolve().parents[2]
-    return [sys.executable, "-I", "-S", "-c", _BOOT, str(package), str(folder.root), *map(str, lease)]
+    return [sys.executable, "-I", "-S", "-c", _BOOT, str(_PACKAGE), str(folder.root), *map(str, lease)]
 
 
 def main(root: str, *lease: str, preloaded: frozenset[str] | None = None) -> None:
@@ -103,6 +104,8 @@ def _run(spec: TrialSpec, folder: TrialFolder, preloaded: frozenset[str] | None)
     os.chdir(folder.work)
     if signal.sigpending() & {signal.SIGTERM, signal.SIGINT}:
         return Exit(cause="terminated", code=None, ended=time.time())
+    if spec.environment and (ending := _make_environment(spec, folder)):
+        return ending
     gone = _gpu_check(spec)
     killings = _kernel_killings()
     started = time.time()
@@ -162,17 +165,37 @@ def _copy_input(source: Path, target: Path) -> None:
         target.write_bytes(source.read_bytes())
 
 
+def _make_environment(spec: TrialSpec, folder: TrialFolder) -> Exit | None:
+    """Build the environment, unless it is there; return how the trial ended if it has none now."""
+    if command := builder(spec, folder):
+        surroundings = read_json(Path(spec.surroundings)) or {}
+        marks = {name: spec.variables[name] for name in _MARKS if name in spec.variables}
+        child = _spawn(command, surroundings | marks | {"PYTHONPATH": str(_PACKAGE)}, folder.log)
+        cause, status = _wait(child, None)
+        if cause != "exited" or status != 0:
+            needed, left = _end_rest(spec.grace)
+            cause = "not_prepared" if cause == "exited" else cause
+            message = why_it_failed(folder) or f"the environment could not be built\n{_tail(folder.log)}"
+            return Exit(cause=cause, code=None, ended=time.time(), needed=needed, left=left, message=message)
+    if why := unfit(spec):
+        return Exit(cause="not_prepared", code=None, ended=time.time(), message=why)
+    return None
+
+
 def _start(spec: TrialSpec, folder: TrialFolder) -> int:
     surroundings = read_json(Path(spec.surroundings)) or {}
     shell = "/bin/bash" if os.access("/bin/bash", os.X_OK) else "/bin/sh"
-    log = str(folder.log)
+    return _spawn([shell, "-c", spec.command], surroundings | spec.variables, folder.log)
+
+
+def _spawn(command: list[str], variables: Mapping[str, str], log: Path) -> int:
     return os.posix_spawn(
-        shell,
-        [shell, "-c", spec.command],
-        surroundings | spec.variables,
+        command[0],
+        command,
+        variables,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],
         setsid=True,
