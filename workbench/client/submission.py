@@ -38,6 +38,7 @@ from workbench.supervisor.placement import Placer, request_of
 from workbench.tracking.git import git_facts
 from workbench.tracking.registry import LATEST, Registry
 from workbench.trial.devices import devices_from
+from workbench.trial.docker_args import parse_docker_args
 from workbench.trial.leases import folder as lease_folder
 
 __all__ = ["local_code", "prepare"]
@@ -184,6 +185,7 @@ def _launch(job: AnyJob, part: Any, context: Context, notebook: NotebookSource |
         "timeout": sweep.limits.trial_timeout if sweep else (job.limits.timeout if job.limits else None),
         "grace": read_settings(context.workspace).grace,
         "resources": _resources(job, part, context),
+        "container": _container(job, part),
         "retries": dict(job.retries),
         "python": environment.python or sys.executable,
         "search_path": surroundings.get("PATH", os.defpath),
@@ -347,6 +349,19 @@ def _resources(job: AnyJob, part: Any, context: Context) -> dict[str, float]:
     if why := placer.impossible(request_of({"resources": found})):
         raise ValidationException(why, "resources", "Ask for less, or run it on another machine")
     return found
+
+
+def _container(job: AnyJob, part: Any) -> dict[str, Any]:
+    """Return what a job wants of its containers, besides resources.
+
+    Raises:
+        ValidationException: arguments for docker that are not understood here.
+    """
+    wanted = job.resources or part.resources
+    if wanted is None:
+        return {}
+    parse_docker_args(wanted.docker_args)
+    return {"shm_size": wanted.shm_size, "docker_args": wanted.docker_args}
 
 
 def _sweep_properties(sweep: Sweep) -> dict[str, str]:

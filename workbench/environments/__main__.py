@@ -1,7 +1,7 @@
 """The process that builds an environment while its job is Preparing.
 
-``python -m workbench.environments <recipe> <cache> <report>``: started by the trial host with the job's log as
-standard output; what it has to report is in the file that the last argument names.
+``python -m workbench.environments <recipe> <cache> <report> [<engine>]``: started by the trial host with the
+job's log as standard output; what it has to report is in the file ``report``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from workbench.store.files import write_json
 __all__ = ["main"]
 
 
-def main(recipe_file: str, cache: str, report: str) -> int:
+def main(recipe_file: str, cache: str, report: str, engine: str = "") -> int:
     """Build what a recipe says, unless it is there; return the exit code."""
     recipe = read_recipe(Path(recipe_file))
     store = Cache(Path(cache), recipe.kind)
@@ -34,7 +34,7 @@ def main(recipe_file: str, cache: str, report: str) -> int:
         else:
             from workbench.environments.images import build_image  # noqa: PLC0415
 
-            facts = build_image(recipe, output)
+            facts = build_image(recipe, engine, output)
         return {**facts, "built": time.time(), "seconds": round(time.monotonic() - began, 3)}
 
     try:

@@ -76,7 +76,7 @@ class ImageRecipe(_Keyed):
     @property
     def is_built(self) -> bool:
         """Whether there is anything to build: a bare image is used as it is."""
-        return self.context is not None or bool(self.pip or self.conda)
+        return self.context is not None or bool(self.pip or self.conda or self.python)
 
     @property
     def tag(self) -> str:

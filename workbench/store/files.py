@@ -200,6 +200,11 @@ class TrialFolder:
         return self.root / "environment.json"
 
     @property
+    def container(self) -> Path:
+        """How the trial's container began and ended."""
+        return self.root / "container.json"
+
+    @property
     def metrics(self) -> Path:
         """One line a metric point."""
         return self.root / "metrics.jsonl"

@@ -12,6 +12,7 @@ from workbench.definition.expressions import as_text
 from workbench.definition.expressions import variables as expression_variables
 from workbench.store.files import TrialFolder, WorkspaceFolder
 from workbench.store.records import JobRecord
+from workbench.supervisor.containers import NOT_INSIDE, container_of, path_inside
 from workbench.trial.devices import nvml_folder
 from workbench.trial.host import command_line
 from workbench.trial.report import FOLDER_VARIABLE, WAKE_VARIABLE
@@ -66,6 +67,9 @@ def specify(
         inputs=dict(launch["literals"]),
         notebook=launch.get("notebook"),
         environment=launch.get("runs_in"),
+        container=container_of(
+            launch, workspace, folder, {name: output_path(name, trial, launch, folder) for name in launch["outputs"]}
+        ),
         tags=dict(trial.tags),
     )
 
@@ -123,10 +127,13 @@ def _variables(trial: JobRecord, job: JobRecord, workspace: WorkspaceFolder, fol
         FOLDER_VARIABLE: str(folder.root),
         WAKE_VARIABLE: str(workspace.wake),
     }
+    in_container = (launch.get("runs_in") or {}).get("kind") == "image"
     data = {
-        name: str(folder.root / "inputs" / name) if facts["mode"] == "download" else facts["path"]
+        name: path_inside(name, facts, folder) if in_container else _path_here(name, facts, folder)
         for name, facts in launch["data"].items()
     }
+    if in_container:
+        variables = {name: value for name, value in variables.items() if name not in NOT_INSIDE}
     swept = {f"AZUREML_PARAMETER_{name}": as_text(value) for name, value in trial.params.items()}
     return (
         variables
@@ -138,6 +145,10 @@ def _variables(trial: JobRecord, job: JobRecord, workspace: WorkspaceFolder, fol
             search_space=trial.params,
         )
     )
+
+
+def _path_here(name: str, facts: Mapping[str, str], folder: TrialFolder) -> str:
+    return str(folder.root / "inputs" / name) if facts["mode"] == "download" else facts["path"]
 
 
 def output_path(name: str, trial: JobRecord, launch: Mapping[str, Any], folder: TrialFolder) -> Path:
@@ -152,6 +163,8 @@ def output_path(name: str, trial: JobRecord, launch: Mapping[str, Any], folder: 
 
 def _interpreter(python: str, search_path: str, runs_in: Mapping[str, Any] | None) -> Mapping[str, str]:
     """Return the variables that make ``python`` and its scripts the first that a command finds."""
+    if runs_in and runs_in["kind"] == "image":
+        return {"PYTHONUNBUFFERED": "1"}
     scripts = Path(python).parent
     found = {"PATH": f"{scripts}{os.pathsep}{search_path}", "PYTHONUNBUFFERED": "1"}
     if runs_in or (scripts.parent / "pyvenv.cfg").exists():  # one that has yet to be built is one too

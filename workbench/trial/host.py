@@ -32,6 +32,7 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 _TAIL_BYTES = 4000
 _TAIL_LINES = 20
 _PATIENCE, _RETRY = 3600.0, 1.0  # seconds to wait for room on a full disk, and between two tries
+_ENGINE_PATIENCE = 40.0  # seconds in which a container engine does what it is asked for
 _GPU_PATIENCE = 10.0  # seconds in which a driver has let go of a process that has ended
 _NEVER = 86400.0  # seconds; sigtimedwait wants a number
 
@@ -108,6 +109,8 @@ def _run(spec: TrialSpec, folder: TrialFolder, preloaded: frozenset[str] | None)
         return ending
     gone = _gpu_check(spec)
     killings = _kernel_killings()
+    if spec.container:
+        return _run_container(spec, folder, gone)
     started = time.time()
     child = _start(spec, folder) if preloaded is None or not spec.words else _fork(spec, folder, preloaded)
     write_json(folder.host, {**(read_json(folder.host) or {}), "child": {"pid": child, "time": started}})
@@ -132,6 +135,47 @@ def _run(spec: TrialSpec, folder: TrialFolder, preloaded: frozenset[str] | None)
         kernel_killed=cause == "exited" and code != 0 and _kernel_killings() > killings,
         message="" if code == 0 else _tail(folder.log),
     )
+
+
+def _run_container(spec: TrialSpec, folder: TrialFolder, gone: Callable[[], list[int]]) -> Exit:
+    """Run the command in a container; a process of its own deals with the engine."""
+    from workbench.trial.container import command_line as container_command  # noqa: PLC0415 - others need none of it
+    from workbench.trial.container import ending_of  # noqa: PLC0415
+
+    child = _spawn(container_command(folder), _helper_variables(spec), folder.host_log)
+    cause, _ = _wait(child, None if spec.timeout is None else time.monotonic() + spec.timeout)
+    _, left = _end_rest(spec.grace + _ENGINE_PATIENCE)
+    told = ending_of(folder)
+    if told is None or not told.gone:  # the process was killed, or the engine was away
+        cleaner = _spawn(container_command(folder, only_end=True), _helper_variables(spec), folder.host_log)
+        _wait(cleaner, time.monotonic() + _ENGINE_PATIENCE)
+        _end_rest(spec.grace)
+        told = ending_of(folder)
+    left += gone()
+    ended = time.time()
+    if spec.snapshot:
+        remove_unchanged(spec.snapshot, str(folder.work))
+    if told is None or (told.error and told.code is None and cause == "exited"):
+        message = told.error if told and told.error else f"its container was lost\n{_tail(folder.host_log)}"
+        started = told.started if told else None
+        return Exit(cause="host_error", code=None, started=started, ended=ended, left=left, message=message)
+    return Exit(
+        cause=cause,
+        code=told.code,
+        started=told.started,
+        ended=ended,
+        needed=told.needed,
+        left=left + told.left,
+        kernel_killed=told.oom,
+        message="" if told.code == 0 else _tail(folder.log),
+    )
+
+
+def _helper_variables(spec: TrialSpec) -> dict[str, str]:
+    """Return the variables of a process that helps a trial: what its submitter had, our package, and the marks."""
+    surroundings = read_json(Path(spec.surroundings)) or {}
+    marks = {name: spec.variables[name] for name in _MARKS if name in spec.variables}
+    return {**surroundings, **marks, "PYTHONPATH": str(_PACKAGE)}
 
 
 def prepare(spec: TrialSpec, folder: TrialFolder) -> None:
@@ -168,9 +212,7 @@ def _copy_input(source: Path, target: Path) -> None:
 def _make_environment(spec: TrialSpec, folder: TrialFolder) -> Exit | None:
     """Build the environment, unless it is there; return how the trial ended if it has none now."""
     if command := builder(spec, folder):
-        surroundings = read_json(Path(spec.surroundings)) or {}
-        marks = {name: spec.variables[name] for name in _MARKS if name in spec.variables}
-        child = _spawn(command, surroundings | marks | {"PYTHONPATH": str(_PACKAGE)}, folder.log)
+        child = _spawn(command, _helper_variables(spec), folder.log)
         cause, status = _wait(child, None)
         if cause != "exited" or status != 0:
             needed, left = _end_rest(spec.grace)

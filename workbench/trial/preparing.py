@@ -23,7 +23,8 @@ def builder(spec: TrialSpec, folder: TrialFolder) -> list[str] | None:
         return None
     # -P and not -I: the builder finds this package by PYTHONPATH.
     report = str(folder.preparation)
-    return [sys.executable, "-P", "-m", "workbench.environments", wanted["recipe"], wanted["cache"], report]
+    command = [sys.executable, "-P", "-m", "workbench.environments", wanted["recipe"], wanted["cache"], report]
+    return [*command, *filter(None, [wanted.get("engine")])]
 
 
 def unfit(spec: TrialSpec) -> str | None:

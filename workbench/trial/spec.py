@@ -39,7 +39,9 @@ class TrialSpec:
         notebook: of a notebook trial: ``path`` in the working directory, ``kernel``, and parameters: ``values`` with
             their types, and the names of those that are paths: ``data``, ``outputs``.
         environment: of a trial that runs elsewhere than in the Python that submits: ``kind``, ``key``, ``recipe`` and
-            ``cache`` of what must be there before it starts; see ``workbench.environments``.
+            ``cache`` of what must be there before it starts; see ``workbench.environments``. With ``image`` it runs in
+            a container of the engine at ``engine``.
+        container: of a trial in a container: what the engine is asked for; see ``workbench.trial.container``.
         params, inputs, tags, experiment_name, display_name, created: facts for tracking.
     """
 
@@ -66,6 +68,7 @@ class TrialSpec:
     nvml: str | None = None
     notebook: dict[str, Any] | None = None
     environment: dict[str, Any] | None = None
+    container: dict[str, Any] | None = None
     params: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
