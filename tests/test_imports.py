@@ -23,9 +23,9 @@ MAY_IMPORT = {
     "environments": {"errors", "definition", "store"},
     "trial": {"errors", "definition", "store", "environments"},
     "testing": {"errors", "definition", "store", "trial"},
-    "tracking": {"errors", "definition", "store", "trial"},
+    "tracking": {"errors", "definition", "store", "environments", "trial"},
     "notebooks": {"errors", "definition", "store", "trial"},
-    "supervisor": {"errors", "definition", "search", "store", "trial"},
+    "supervisor": {"errors", "definition", "search", "store", "environments", "trial"},
     "client": {
         "errors",
         "definition",

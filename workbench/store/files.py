@@ -128,6 +128,16 @@ class WorkspaceFolder:
         return self.hidden / "warm.log"
 
     @property
+    def served(self) -> Path:
+        """Where MLflow is served to trials that cannot open its database."""
+        return self.hidden / "served.json"
+
+    @property
+    def served_log(self) -> Path:
+        """What the process that serves MLflow has to say."""
+        return self.hidden / "served.log"
+
+    @property
     def mirror_lock(self) -> Path:
         """Locked by whoever brings the store's changes to MLflow."""
         return self.hidden / "mirror.lock"

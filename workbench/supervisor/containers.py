@@ -14,7 +14,7 @@ __all__ = ["NOT_INSIDE", "container_of", "path_inside"]
 
 _INPUTS = "/mnt/workbench/inputs"
 _MIB = 1 << 20
-NOT_INSIDE = ("WORKBENCH_PYTHON", "MLFLOW_REGISTRY_URI")
+NOT_INSIDE = ("WORKBENCH_PYTHON",)
 """Variables that mean something on this machine only."""
 
 
@@ -29,7 +29,11 @@ def path_inside(name: str, facts: Mapping[str, str], folder: TrialFolder) -> str
 
 
 def container_of(
-    launch: Mapping[str, Any], workspace: WorkspaceFolder, folder: TrialFolder, outputs: Mapping[str, Path]
+    launch: Mapping[str, Any],
+    workspace: WorkspaceFolder,
+    folder: TrialFolder,
+    outputs: Mapping[str, Path],
+    port: int | None,
 ) -> dict[str, Any] | None:
     """Return what the engine is asked for, as in ``TrialSpec``; None for a trial that runs in no container.
 
@@ -38,6 +42,7 @@ def container_of(
         workspace: where it runs.
         folder: its folder.
         outputs: where each of its named outputs goes.
+        port: at which MLflow is served on this machine.
     """
     if (launch.get("runs_in") or {}).get("kind") != "image":
         return None
@@ -63,5 +68,5 @@ def container_of(
         "docker_args": options.get("docker_args"),
         "memory": int(resources["memory"]) * _MIB if resources.get("memory") else None,
         "nano_cpus": int(resources["cpus"] * 1e9) if resources.get("cpus") else None,
-        "network": "none",
+        "port": port,
     }

@@ -23,6 +23,7 @@ from workbench.supervisor.endings import Verdict, verdict_of
 from workbench.supervisor.finalizing import Finalizing
 from workbench.supervisor.launch import specify, start_host
 from workbench.supervisor.placement import Placement, Placer
+from workbench.supervisor.serving import ServedMlflow
 from workbench.supervisor.sweeps import Ending, SweepRun, objective_of
 from workbench.supervisor.trials import TrialHandle
 from workbench.supervisor.warm import WarmStarts
@@ -44,6 +45,7 @@ class Jobs:
         placer: what is told how trials on a GPU ended.
         watch: called with each new handle, to wake up when its host ends; returns how to stop that.
         warm: what starts hosts in no time, where it can.
+        served: MLflow for trials that cannot open its database.
         devices: the file that stands in for the driver of the GPUs, if one does.
     """
 
@@ -54,9 +56,11 @@ class Jobs:
         placer: Placer,
         watch: Callable[[TrialHandle], Callable[[], None]],
         warm: WarmStarts,
+        served: ServedMlflow,
         devices: str | None = None,
     ) -> None:
         self._warm = warm
+        self._served = served
         self._devices = devices
         self._board = board
         self._finalizing = finalizing
@@ -200,6 +204,7 @@ class Jobs:
                 placement.variables,
                 gpus,
                 self._devices,
+                self._served.port if self._board.job_of(record).launch.get("runs_in") else None,
             )
             # The folder first: one that is Preparing and has none has lost it, and must not run a second time.
             folder.root.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
@@ -218,6 +223,12 @@ class Jobs:
         finally:
             placement.lease.release()  # the host has its own copy of the descriptors by now
         self._keep(TrialHandle(name, folder, pid, record.metrics_read, gpus))
+        self.serve()
+
+    def serve(self) -> None:
+        """See that MLflow is served if a living trial needs that, and only then."""
+        places = [self._board.job_of(self._board[name]).launch.get("runs_in") for name in self.alive]
+        self._served.keep({str(place.get("engine") or "") for place in places if place})
 
     def _keep(self, handle: TrialHandle) -> None:
         self.alive[handle.name] = handle

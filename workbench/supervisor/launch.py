@@ -17,6 +17,7 @@ from workbench.trial.devices import nvml_folder
 from workbench.trial.host import command_line
 from workbench.trial.report import FOLDER_VARIABLE, WAKE_VARIABLE
 from workbench.trial.spec import TrialSpec
+from workbench.trial.tokens import new_token
 
 __all__ = ["output_path", "specify", "start_host"]
 
@@ -28,6 +29,7 @@ def specify(
     leased: Mapping[str, str],
     gpus: tuple[str, ...] = (),
     devices: str | None = None,
+    port: int | None = None,
 ) -> TrialSpec:
     """Resolve everything a trial host must know.
 
@@ -38,7 +40,9 @@ def specify(
         leased: variables that tell the trial what was leased for it.
         gpus: UUIDs of the GPUs among that.
         devices: the file that stands in for the driver, if one does.
+        port: at which MLflow is served on this machine, for a trial that cannot open its database.
     """
+    token = new_token(trial.folder) if port else None
     launch = job.launch
     folder = workspace.trial(trial.folder)
     return TrialSpec(
@@ -55,7 +59,7 @@ def specify(
         parent_folder=job.folder if trial.parent else None,
         number=trial.number,
         snapshot=str(workspace.snapshots / launch["snapshot"]) if launch["snapshot"] else None,
-        variables=_variables(trial, job, workspace, folder) | dict(leased),
+        variables=_variables(trial, job, workspace, folder) | _served(port, token) | dict(leased),
         gpus=list(gpus),
         devices=devices,
         nvml=nvml_folder() if gpus else None,
@@ -68,8 +72,13 @@ def specify(
         notebook=launch.get("notebook"),
         environment=launch.get("runs_in"),
         container=container_of(
-            launch, workspace, folder, {name: output_path(name, trial, launch, folder) for name in launch["outputs"]}
+            launch,
+            workspace,
+            folder,
+            {name: output_path(name, trial, launch, folder) for name in launch["outputs"]},
+            port,
         ),
+        token=token,
         tags=dict(trial.tags),
     )
 
@@ -145,6 +154,14 @@ def _variables(trial: JobRecord, job: JobRecord, workspace: WorkspaceFolder, fol
             search_space=trial.params,
         )
     )
+
+
+def _served(port: int | None, token: str | None) -> dict[str, str]:
+    """Return the variables that lead to MLflow over HTTP."""
+    if not (port and token):
+        return {}
+    address = f"http://127.0.0.1:{port}"
+    return {"MLFLOW_TRACKING_URI": address, "MLFLOW_REGISTRY_URI": address, "MLFLOW_TRACKING_TOKEN": token}
 
 
 def _path_here(name: str, facts: Mapping[str, str], folder: TrialFolder) -> str:

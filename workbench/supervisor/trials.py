@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.store.files import TrialFolder, read_json
+from workbench.trial.container import end_container
 from workbench.trial.preparing import preparation_of
 from workbench.trial.processes import Identity, end_tree, is_alive, marked_processes
 from workbench.trial.progress import Progress, read_progress
@@ -153,8 +154,23 @@ class TrialHandle:
             )
 
     def end_what_is_left(self) -> tuple[str | None, list[int]]:
-        """End every process of the trial, its host included; return the signal it took, and what would not go."""
-        return end_tree(lambda: marked_processes(FOLDER_VARIABLE, str(self.folder.root)), grace=0)
+        """End every process of the trial, its host included, and its container.
+
+        Returns:
+            The signal it took, and what would not go.
+        """
+        needed, left = end_tree(lambda: marked_processes(FOLDER_VARIABLE, str(self.folder.root)), grace=0)
+        if not self._may_have_container():
+            return needed, left
+        told = end_container(self.folder)
+        return told.needed or needed, left + told.left
+
+    def _may_have_container(self) -> bool:
+        try:
+            spec = read_json(self.folder.spec) or {}
+        except (OSError, ValueError):
+            return False
+        return bool(spec.get("container"))
 
     def _bury(self) -> Exit:
         needed, left = self.end_what_is_left()

@@ -12,12 +12,14 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.environments.engine import LABEL, connect, explain
+from workbench.environments.network import NETWORK, ensure_network
 from workbench.errors import EngineError
 from workbench.store.files import TrialFolder, read_json, write_json
 from workbench.trial.bare import poke
@@ -37,6 +39,7 @@ _OVER = signal.SIGUSR1  # a thread tells the main one that the container has end
 _PATIENCE = 30.0  # seconds for the engine to come back, and for it to be rid of a container
 _TICK = 0.1
 _FAILED = 125
+_UNREACHABLE = "http://no-network-to-mlflow.invalid"
 _NO_GPU_RUNTIME = (
     "the container engine cannot give a GPU to a container; install nvidia-container-toolkit, then run: "
     "sudo nvidia-ctk runtime configure && sudo systemctl restart docker"
@@ -132,6 +135,7 @@ def _run(spec: TrialSpec, folder: TrialFolder, ending: Ending) -> None:
 
     try:
         ending.id = _created(api, spec, folder)
+        _connect_too(api, spec, ending.id)
         api.start(ending.id)
     except ImageNotFound:
         ending.image_is_missing = True
@@ -148,6 +152,13 @@ def _run(spec: TrialSpec, folder: TrialFolder, ending: Ending) -> None:
         _remove(api, ending.id, ending)
     else:
         ending.gone = True
+
+
+def _connect_too(api: APIClient, spec: TrialSpec, container: str) -> None:
+    """Let a container with a network of the user's choice reach MLflow as well."""
+    chosen = parse_docker_args((spec.container or {}).get("docker_args")).get("network_mode")
+    if chosen not in (None, "host", "none") and not str(chosen).startswith("container:"):
+        api.connect_container_to_network(container, NETWORK)
 
 
 def _created(api: APIClient, spec: TrialSpec, folder: TrialFolder) -> str:
@@ -191,10 +202,10 @@ def _options(api: APIClient, spec: TrialSpec, folder: TrialFolder) -> dict[str, 
         "mem_limit": wanted.get("memory"),
         "memswap_limit": wanted.get("memory"),
         "nano_cpus": wanted.get("nano_cpus"),
-        "network_mode": wanted.get("network"),
         "group_add": [str(group) for group in os.getgroups()],
         "device_requests": _devices(api, spec.gpus),
     }
+    variables |= _tracking(api, wanted, extra, host)
     user, hostname = extra.pop("user", f"{os.getuid()}:{os.getgid()}"), extra.pop("hostname", None)
     config = api.create_host_config(**{name: value for name, value in (host | extra).items() if value})
     return {
@@ -214,6 +225,19 @@ def _options(api: APIClient, spec: TrialSpec, folder: TrialFolder) -> dict[str, 
             f"{LABEL}.boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
         },
     }
+
+
+def _tracking(api: APIClient, wanted: Mapping[str, Any], extra: dict[str, Any], host: dict[str, Any]) -> dict[str, str]:
+    """Choose the network, and return the variables that lead to MLflow from there."""
+    chosen = extra.get("network_mode")
+    if chosen == "host":
+        return {}  # as on this machine
+    if chosen is None:
+        host["network_mode"] = NETWORK
+    elif chosen == "none" or chosen.startswith("container:"):
+        return dict.fromkeys(("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"), _UNREACHABLE)
+    address = f"http://{ensure_network(api)}:{wanted['port']}"
+    return {"MLFLOW_TRACKING_URI": address, "MLFLOW_REGISTRY_URI": address}
 
 
 def _devices(api: APIClient, gpus: list[str]) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from workbench.store.files import OWNER_ONLY, TrialFolder, read_json, write_json
 from workbench.trial.leases import keep_private
-from workbench.trial.preparing import builder, unfit, why_it_failed
+from workbench.trial.preparing import builder, lacks_its_image, unfit, why_it_failed
 from workbench.trial.processes import Identity, adopt_orphans, descendants, end_tree
 from workbench.trial.report import FOLDER_VARIABLE, poke
 from workbench.trial.spec import Exit, TrialSpec
@@ -110,7 +110,11 @@ def _run(spec: TrialSpec, folder: TrialFolder, preloaded: frozenset[str] | None)
     gone = _gpu_check(spec)
     killings = _kernel_killings()
     if spec.container:
-        return _run_container(spec, folder, gone)
+        ending = _run_container(spec, folder, gone)
+        if not lacks_its_image(spec, folder):
+            return ending
+        # It was there when the environment was looked for: make it again, once.
+        return _make_environment(spec, folder) or _run_container(spec, folder, gone)
     started = time.time()
     child = _start(spec, folder) if preloaded is None or not spec.words else _fork(spec, folder, preloaded)
     write_json(folder.host, {**(read_json(folder.host) or {}), "child": {"pid": child, "time": started}})

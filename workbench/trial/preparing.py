@@ -13,7 +13,7 @@ from workbench.environments.cache import Cache
 from workbench.store.files import TrialFolder, read_json
 from workbench.trial.spec import TrialSpec
 
-__all__ = ["builder", "preparation_of", "unfit", "why_it_failed"]
+__all__ = ["builder", "lacks_its_image", "preparation_of", "unfit", "why_it_failed"]
 
 
 def builder(spec: TrialSpec, folder: TrialFolder) -> list[str] | None:
@@ -38,6 +38,19 @@ def unfit(spec: TrialSpec) -> str | None:
         "the environment has no ipykernel, and a notebook needs a kernel: add 'ipykernel' to its packages, "
         "or run the notebook with environment='local'"
     )
+
+
+def lacks_its_image(spec: TrialSpec, folder: TrialFolder) -> bool:
+    """Return whether a trial's container could not start because its image was removed; it will then be made again."""
+    wanted = spec.environment
+    try:
+        told = read_json(folder.container)
+    except (OSError, ValueError):
+        return False
+    if wanted is None or not isinstance(told, dict) or not told.get("image_is_missing"):
+        return False
+    Cache(Path(wanted["cache"]), wanted["kind"]).forget(wanted["key"])
+    return True
 
 
 def why_it_failed(folder: TrialFolder) -> str:
