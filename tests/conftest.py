@@ -97,6 +97,22 @@ def stop_everything(workspace: WorkspaceFolder) -> None:
     end_tree(lambda: marked_processes("WORKBENCH_WORKSPACE", str(workspace.root)), grace=0)
 
 
+@pytest.fixture(scope="session")
+def base_image() -> str:
+    """An image with Python in a real engine; where there is none the test skips."""
+    from tests.engine import BASE
+    from workbench.environments.engine import address, connect
+    from workbench.errors import EngineError
+
+    try:
+        images = connect(address()).images(BASE)
+    except EngineError as error:
+        pytest.skip(str(error))
+    if not images:
+        pytest.skip(f"there is no image {BASE}; make it with: python -m tests.engine true")
+    return BASE
+
+
 @pytest.fixture
 def ml_client(tmp_path: Path, mlflow_database: Path) -> Iterator[MLClient]:
     """A client on a workspace of this test's own."""

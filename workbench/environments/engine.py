@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,11 @@ def connect(place: str) -> APIClient:
             "DOCKER_HOST",
             "Folders of this machine are mounted into containers: use the engine here, docker context use default",
         )
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(place.removeprefix(_SOCKET))
+    except OSError as error:
+        raise explain(error, place) from error
     try:
         api = APIClient(base_url=place, version="auto", timeout=_TIMEOUT)
     except DockerException as error:
