@@ -37,9 +37,9 @@ MAY_IMPORT = {
         "tracking",
         "supervisor",
     },
+    "cli": {"errors", "definition", "store", "environments", "client"},
     "views": {"errors", "definition", "store", "trial", "client"},
     "server": {"errors", "definition", "store", "client", "views"},
-    "cli": {"errors", "definition", "store", "client"},
     # The flat modules of the public surface only re-export.
     "entities": {"definition"},
     "sweep": {"definition"},

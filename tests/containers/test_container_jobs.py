@@ -10,16 +10,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
-from tests.environments.test_venvs import builds_in, log_of
+from tests.environments.test_venvs import builds_in, log_of, outputs_of
+from tests.notebook.books import write_notebook
 from tests.supervisor.gates import kill_supervisor, until
 from tests.supervisor.test_sweeps_end_to_end import finish, trials
-from workbench import Input, MLClient, Output, command
+from workbench import Input, MLClient, Output, command, notebook
 from workbench.entities import BuildContext, Environment
 from workbench.environments.engine import LABEL, address, connect
+from workbench.environments.images import BuiltImage, remove_image
 from workbench.errors import EngineError, NotFoundError, ValidationException
 from workbench.sweep import Choice
+from workbench.testing.devices import InMemoryDevices
 
 WriteCode = Callable[[str], str]
 
@@ -353,3 +357,61 @@ def test_without_an_engine_the_rest_works_and_a_container_job_says_what_is_missi
         ml_client.jobs.create_or_update(job)
     monkeypatch.undo()
     assert finish(ml_client, command(command="true")).status == "Completed"
+
+
+def test_an_engine_without_gpus_says_what_to_install(
+    ml_client: MLClient, in_image: Environment, tmp_path: Path
+) -> None:
+    devices = InMemoryDevices()
+    gpu = devices.add()
+    devices.write(tmp_path / "devices.json")
+    ml_client.context.workspace.settings.write_text(f'devices = "{tmp_path}/devices.json"\n')
+    done = finish(ml_client, command(command="true", environment=in_image, resources={"gpus": 1}))
+    assert done.status == "Failed"
+    assert done.error is not None
+    assert done.error.startswith(
+        "the container engine cannot give a GPU to a container; install nvidia-container-toolkit"
+    )
+    assert ml_client.jobs.record(str(done.name)).properties["workbench.gpus"] == gpu.uuid
+
+
+def test_a_notebook_runs_with_the_papermill_of_its_image(
+    shared_client: MLClient, base_image: str, tmp_path: Path
+) -> None:
+    cells = ["import workbench\ny = x * 2", "workbench.log(score=y)\nworkbench.output('twice', y)", "1 / (x - 3)"]
+    book = write_notebook(tmp_path / "n.ipynb", *cells, parameters="x = 1")
+    bare = finish(shared_client, notebook(str(book), environment=Environment(image=base_image)))
+    assert "a notebook needs papermill and ipykernel in the image" in (bare.error or "")
+    conda = {"dependencies": ["pip", {"pip": ["papermill", "ipykernel"]}]}
+    job = notebook(str(book), inputs={"x": 1e-05}, environment=Environment(image=base_image, conda_file=conda))
+    done = finish(shared_client, job)
+    assert done.status == "Completed", done.error
+    assert [point.value for point in shared_client.context.store.points(str(done.name))] == [2e-05]
+    assert outputs_of(shared_client, done.name) == {"twice": 2e-05}
+    folder = shared_client.context.workspace.trial(shared_client.jobs.record(str(done.name)).folder)
+    assert len(nbformat.read(folder.notebook, as_version=4).cells) == 6
+    failed = finish(shared_client, job(x=3))
+    assert failed.status == "Failed"
+    assert (failed.error or "").splitlines()[-1] == "cell 5: ZeroDivisionError: division by zero"
+
+
+def test_images_are_shown_and_only_ours_are_pruned(ml_client: MLClient, base_image: str, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {base_image}\nENV ONLY={tmp_path.name}\n")
+    environment = Environment(name="mine", build=BuildContext(path=str(tmp_path)))
+    done = finish(ml_client, command(command="true", environment=environment))
+    assert done.status == "Completed", done.error
+    tag = ml_client.jobs.record(str(done.name)).launch["runs_in"]["image"]
+    shown = {image.tag: image for image in ml_client.images.list()}
+    assert (shown[tag].environment, shown[tag].used) == ("mine", False)
+    assert base_image not in shown
+    api = connect(address())
+    container = api.create_container(tag, ["true"])["Id"]
+    try:
+        assert {image.tag: image.used for image in ml_client.images.list()}[tag]
+    finally:
+        api.remove_container(container)
+    with pytest.raises(EngineError, match="it cannot be removed"):
+        remove_image(api, BuiltImage(tag="nothing:1", environment="", created=0, size=0, used=False))
+    remove_image(api, shown[tag])
+    assert tag not in {image.tag for image in ml_client.images.list()}
+    assert api.images(base_image)

@@ -14,6 +14,7 @@ __all__ = ["NOT_INSIDE", "container_of", "path_inside"]
 
 _INPUTS = "/mnt/workbench/inputs"
 _MIB = 1 << 20
+_NOTEBOOKS = REPORTING.with_name("bare_notebook.py")
 NOT_INSIDE = ("WORKBENCH_PYTHON",)
 """Variables that mean something on this machine only."""
 
@@ -53,6 +54,7 @@ def container_of(
         (str(workspace.models), str(workspace.models), "rw"),
         (str(workspace.wake), str(workspace.wake), "rw"),
         (str(REPORTING), f"{REPORTING_INSIDE}/workbench.py", "ro"),
+        (str(_NOTEBOOKS), f"{REPORTING_INSIDE}/workbench_notebook.py", "ro"),
     ]
     for name, facts in launch["data"].items():
         inside = path_inside(name, facts, folder)

@@ -36,6 +36,11 @@ REPORTING = "/opt/workbench/lib"
 
 _STOP = {signal.SIGTERM, signal.SIGINT}
 _OVER = signal.SIGUSR1  # a thread tells the main one that the container has ended
+_NOTEBOOK = (
+    "python=$(command -v python || command -v python3) || { "
+    'echo "a notebook needs Python in the image, and it has none"; exit 64; }; '
+    f'exec "$python" {REPORTING}/workbench_notebook.py'
+)
 _PATIENCE = 30.0  # seconds for the engine to come back, and for it to be rid of a container
 _TICK = 0.1
 _FAILED = 125
@@ -211,7 +216,7 @@ def _options(api: APIClient, spec: TrialSpec, folder: TrialFolder) -> dict[str, 
     return {
         "image": image,
         "entrypoint": ["/bin/sh", "-c", _SHELL],
-        "command": [spec.command],
+        "command": [_NOTEBOOK if spec.notebook else spec.command],
         "environment": variables,
         "working_dir": str(folder.work),
         "user": user,
