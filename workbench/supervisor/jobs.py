@@ -20,6 +20,7 @@ from workbench.store.files import OWNER_ONLY
 from workbench.store.records import FINAL_STATUS, JobRecord, Point
 from workbench.supervisor.board import Board, write_columns
 from workbench.supervisor.endings import Verdict, verdict_of
+from workbench.supervisor.engine_starts import EngineStarts
 from workbench.supervisor.finalizing import Finalizing
 from workbench.supervisor.launch import specify, start_host
 from workbench.supervisor.placement import Placement, Placer
@@ -45,6 +46,7 @@ class Jobs:
         placer: what is told how trials on a GPU ended.
         watch: called with each new handle, to wake up when its host ends; returns how to stop that.
         warm: what starts hosts in no time, where it can.
+        engine_starts: the same for trials in containers.
         served: MLflow for trials that cannot open its database.
         devices: the file that stands in for the driver of the GPUs, if one does.
     """
@@ -56,10 +58,12 @@ class Jobs:
         placer: Placer,
         watch: Callable[[TrialHandle], Callable[[], None]],
         warm: WarmStarts,
+        engine_starts: EngineStarts,
         served: ServedMlflow,
         devices: str | None = None,
     ) -> None:
         self._warm = warm
+        self._engine_starts = engine_starts
         self._served = served
         self._devices = devices
         self._board = board
@@ -212,6 +216,7 @@ class Jobs:
             self._board.move(name, JobStatus.PREPARING, reason=None, properties=properties)
             spec.write_into(folder)
             pid = self._warm.start_host(spec, self._board.job_of(record).launch, folder, placement.lease.fds)
+            pid = pid or self._engine_starts.start_host(spec, folder, placement.lease.fds)
             pid = pid or start_host(folder, placement.lease.fds)
         except OSError as error:
             if error.errno in _FULL:

@@ -110,11 +110,12 @@ def _run(spec: TrialSpec, folder: TrialFolder, preloaded: frozenset[str] | None)
     gone = _gpu_check(spec)
     killings = _kernel_killings()
     if spec.container:
-        ending = _run_container(spec, folder, gone)
+        warm = preloaded is not None and "docker" in preloaded
+        ending = _run_container(spec, folder, gone, warm=warm)
         if not lacks_its_image(spec, folder):
             return ending
         # It was there when the environment was looked for: make it again, once.
-        return _make_environment(spec, folder) or _run_container(spec, folder, gone)
+        return _make_environment(spec, folder) or _run_container(spec, folder, gone, warm=warm)
     started = time.time()
     child = _start(spec, folder) if preloaded is None or not spec.words else _fork(spec, folder, preloaded)
     write_json(folder.host, {**(read_json(folder.host) or {}), "child": {"pid": child, "time": started}})
@@ -141,12 +142,15 @@ def _run(spec: TrialSpec, folder: TrialFolder, preloaded: frozenset[str] | None)
     )
 
 
-def _run_container(spec: TrialSpec, folder: TrialFolder, gone: Callable[[], list[int]]) -> Exit:
+def _run_container(spec: TrialSpec, folder: TrialFolder, gone: Callable[[], list[int]], *, warm: bool) -> Exit:
     """Run the command in a container; a process of its own deals with the engine."""
     from workbench.trial.container import command_line as container_command  # noqa: PLC0415 - others need none of it
     from workbench.trial.container import ending_of  # noqa: PLC0415
 
-    child = _spawn(container_command(folder), _helper_variables(spec), folder.host_log)
+    if warm:
+        child = _fork_container(spec, folder)
+    else:
+        child = _spawn(container_command(folder), _helper_variables(spec), folder.host_log)
     cause, _ = _wait(child, None if spec.timeout is None else time.monotonic() + spec.timeout)
     _, left = _end_rest(spec.grace + _ENGINE_PATIENCE)
     told = ending_of(folder)
@@ -173,6 +177,22 @@ def _run_container(spec: TrialSpec, folder: TrialFolder, gone: Callable[[], list
         kernel_killed=told.oom,
         message="" if told.code == 0 else _tail(folder.log),
     )
+
+
+def _fork_container(spec: TrialSpec, folder: TrialFolder) -> int:
+    """Deal with the engine in a fork of this process, which has imported its client."""
+    from workbench.trial.container import main as run_container  # noqa: PLC0415
+
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            os.setsid()
+            remark_environment({name: spec.variables[name] for name in _MARKS if name in spec.variables})
+            code = run_container(str(folder.root))
+        finally:
+            os._exit(code)
+    return pid
 
 
 def _helper_variables(spec: TrialSpec) -> dict[str, str]:
