@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
+import urllib.error
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.chaos.processes import running_module
 from tests.notebook.books import write_notebook
 from tests.supervisor.gates import until
 from tests.supervisor.test_sweeps_end_to_end import finish
@@ -138,6 +142,45 @@ def test_notebooks_run_on_the_environments_kernel(shared_client: MLClient, tmp_p
     assert done.status == "Completed", done.error
     prefix = outputs_of(shared_client, done.name)["prefix"]
     assert Path(prefix).is_relative_to(os.environ["WORKBENCH_CACHE"])
+
+
+_TRACKS = """
+import os, mlflow
+with mlflow.start_run() as run:
+    assert run.info.run_id == os.environ["AZUREML_RUN_ID"]
+    for step in range(3):
+        mlflow.log_metric("acc", step / 4, step=step)
+    mlflow.log_param("depth", 3)
+    with open("note.txt", "w") as file:
+        file.write("kept")
+    mlflow.log_artifact("note.txt")
+    assert mlflow.MlflowClient().get_metric_history(run.info.run_id, "acc")[-1].value == 0.5
+with mlflow.start_run(nested=True, run_name="inner"):
+    mlflow.log_metric("own", 1)
+"""
+
+
+def test_mlflow_of_another_environment_reports_over_http(ml_client: MLClient, write_code: Callable[[str], str]) -> None:
+    environment = Environment(requirements=["mlflow-skinny"])
+    job = command(code=write_code(_TRACKS), command="python train.py", environment=environment)
+    done = finish(ml_client, job)
+    assert done.status == "Completed", done.error
+    name = str(done.name)
+    assert [point.value for point in ml_client.context.store.points(name, "acc")] == [0.0, 0.25, 0.5]
+    import mlflow
+
+    run = mlflow.MlflowClient(ml_client.workspaces.get().mlflow_tracking_uri).get_run(name)
+    assert (run.data.metrics["acc"], run.data.params["depth"]) == (0.5, "3")
+    assert (ml_client.context.workspace.trial(name).artifacts / "note.txt").read_text() == "kept"
+    # Its token died with it, and what served it goes too.
+    spec = json.loads(ml_client.context.workspace.trial(name).spec.read_text())
+    address = spec["variables"]["MLFLOW_TRACKING_URI"]
+    call = urllib.request.Request(
+        f"{address}/api/2.0/mlflow/runs/get?run_id={name}", headers={"Authorization": f"Bearer {spec['token']}"}
+    )
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(call, timeout=30)
+    until(ml_client, lambda: not running_module("workbench.tracking.served", ml_client.workspace_folder))
 
 
 def test_who_waited_for_a_build_that_failed_does_not_repeat_it(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ class Jobs:
         ):
             self.retry(record, f"attempt {record.attempt + 1}")  # the one before this was killed in the middle of that
             return
-        handle = TrialHandle(record.name, self._board.folder_of(record), None, record.metrics_read, _gpus(record))
+        handle = self._handle(record, None, _gpus(record))
         lost_its_folder = record.status is JobStatus.PREPARING and not handle.folder.root.is_dir()
         if handle.host is None and record.status in _NOT_BEGUN and not lost_its_folder:
             # No host ever claimed the folder, and only one can: starting it again runs nothing twice. One that has
@@ -208,7 +208,7 @@ class Jobs:
                 placement.variables,
                 gpus,
                 self._devices,
-                self._served.port if self._board.job_of(record).launch.get("runs_in") else None,
+                self._served.port if self._runs_in(record) else None,
             )
             # The folder first: one that is Preparing and has none has lost it, and must not run a second time.
             folder.root.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
@@ -227,13 +227,23 @@ class Jobs:
             return
         finally:
             placement.lease.release()  # the host has its own copy of the descriptors by now
-        self._keep(TrialHandle(name, folder, pid, record.metrics_read, gpus))
+        self._keep(self._handle(record, pid, gpus))
         self.serve()
 
     def serve(self) -> None:
         """See that MLflow is served if a living trial needs that, and only then."""
-        places = [self._board.job_of(self._board[name]).launch.get("runs_in") for name in self.alive]
+        places = [self._runs_in(self._board[name]) for name in self.alive]
         self._served.keep({str(place.get("engine") or "") for place in places if place})
+
+    def _handle(self, record: JobRecord, pid: int | None, gpus: tuple[str, ...] = ()) -> TrialHandle:
+        engine = str((self._runs_in(record) or {}).get("engine") or "")
+        return TrialHandle(record.name, self._board.folder_of(record), pid, record.metrics_read, gpus, engine=engine)
+
+    def _runs_in(self, record: JobRecord) -> Mapping[str, Any] | None:
+        """Return the facts of a job's environment; of a trial those of its sweep, which may have ended already."""
+        parent = record.parent and (self._board.get(record.parent) or self._board.store.job(record.parent))
+        job = parent or record
+        return job.launch.get("runs_in")
 
     def _keep(self, handle: TrialHandle) -> None:
         self.alive[handle.name] = handle
@@ -257,7 +267,7 @@ class Jobs:
     def _look_at(self, trial: TrialHandle) -> None:
         if trial.was_too_late:
             self._let_go_of(trial)
-            self._keep(TrialHandle(trial.name, trial.folder, None, trial.metrics_read, trial.gpus))
+            self._keep(TrialHandle(trial.name, trial.folder, None, trial.metrics_read, trial.gpus, engine=trial.engine))
             return
         ending = trial.exit()  # before the metrics: what it logged last is then in the file
         record = self._board[trial.name]
@@ -344,7 +354,7 @@ class Jobs:
         if name in self.waiting:
             self.waiting.discard(name)
         else:  # its start has failed half-way
-            TrialHandle(name, self._board.folder_of(record), None).end_what_is_left()
+            self._handle(record, None).end_what_is_left()
         self._end(name, Verdict(JobStatus.CANCELED, reason), None)
 
     def end_sweep(self, run: SweepRun, ending: Ending) -> None:

@@ -29,6 +29,7 @@ class TrialHandle:
         pid: of the host, when this process has just started it.
         metrics_read: bytes of ``metrics.jsonl`` that are in the store.
         gpus: UUIDs of the GPUs it has leased.
+        engine: address of the engine that runs its container; empty for one without.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class TrialHandle:
         pid: int | None,
         metrics_read: int = 0,
         gpus: tuple[str, ...] = (),
+        engine: str = "",
     ) -> None:
         self.name = name
         self.folder = folder
         self.metrics_read = metrics_read
         self.gpus = gpus
+        self.engine = engine
         self.host = Identity.of(pid) if pid else self._claimed_by()
         self.watch = self._open_watch()
         self._progress: Progress | None = None
@@ -160,17 +163,10 @@ class TrialHandle:
             The signal it took, and what would not go.
         """
         needed, left = end_tree(lambda: marked_processes(FOLDER_VARIABLE, str(self.folder.root)), grace=0)
-        if not self._may_have_container():
+        if not self.engine:
             return needed, left
-        told = end_container(self.folder)
+        told = end_container(self.folder, self.engine)
         return told.needed or needed, left + told.left
-
-    def _may_have_container(self) -> bool:
-        try:
-            spec = read_json(self.folder.spec) or {}
-        except (OSError, ValueError):
-            return False
-        return bool(spec.get("container"))
 
     def _bury(self) -> Exit:
         needed, left = self.end_what_is_left()

@@ -112,24 +112,28 @@ def main(root: str) -> int:
     return _FAILED if ending.error else ending.code or 0
 
 
-def end_container(folder: TrialFolder) -> Ending:
+def end_container(folder: TrialFolder, engine: str) -> Ending:
     """End and remove whatever container the trial in ``folder`` has; return how that went.
 
     Finds it by its label, and touches no other.
+
+    Args:
+        folder: of the trial; it may be gone.
+        engine: address of the engine.
     """
     ending = ending_of(folder) or Ending()
     ending.gone = False
-    engine = (TrialSpec.read(folder).environment or {}).get("engine", "")
     try:
         api = connect(engine)
-        for container in api.containers(all=True, filters={"label": f"{LABEL}.folder={folder.root}"}):
+        found = api.containers(all=True, filters={"label": f"{LABEL}.folder={folder.root}"})
+        for container in found:
             ending.id, ending.needed = container["Id"], signal.SIGKILL.name
             _remove(api, container["Id"], ending)
-    except EngineError as error:
+        ending.gone = ending.gone or not found
+    except (EngineError, OSError) as error:  # all that the client raises of its own is an OSError
         ending.error = str(error)
-    else:
-        ending.gone = not ending.left
-    ending.write(folder)
+    with suppress(OSError):  # the disk is full, or the folder is gone; what has happened has happened
+        ending.write(folder)
     return ending
 
 
@@ -177,7 +181,7 @@ def _created(api: APIClient, spec: TrialSpec, folder: TrialFolder) -> str:
         if error.status_code != 409:
             raise
     # A host that was killed has left it, or another workspace has a job of that name.
-    end_container(folder)
+    end_container(folder, spec.environment["engine"] if spec.environment else "")
     try:
         return str(api.create_container(name=name, **options)["Id"])
     except APIError as error:
@@ -382,5 +386,6 @@ def _refusal(said: str, spec: TrialSpec) -> str:
 
 if __name__ == "__main__":
     if sys.argv[1] == "--end":
-        sys.exit(bool(end_container(TrialFolder(Path(sys.argv[2]))).left))
+        _folder = TrialFolder(Path(sys.argv[2]))
+        sys.exit(not end_container(_folder, (TrialSpec.read(_folder).environment or {})["engine"]).gone)
     sys.exit(main(sys.argv[1]))

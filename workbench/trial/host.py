@@ -28,6 +28,7 @@ __all__ = ["command_line", "main", "prepare"]
 
 _WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
 _MARKS = (FOLDER_VARIABLE, "WORKBENCH_WORKSPACE")
+_CONTAINER_LOST = "the process that dealt with its container was killed; the container was ended"
 _PACKAGE = Path(__file__).resolve().parents[2]
 _TAIL_BYTES = 4000
 _TAIL_LINES = 20
@@ -153,18 +154,19 @@ def _run_container(spec: TrialSpec, folder: TrialFolder, gone: Callable[[], list
         child = _spawn(container_command(folder), _helper_variables(spec), folder.host_log)
     cause, _ = _wait(child, None if spec.timeout is None else time.monotonic() + spec.timeout)
     _, left = _end_rest(spec.grace + _ENGINE_PATIENCE)
-    told = ending_of(folder)
-    if told is None or not told.gone:  # the process was killed, or the engine was away
+    told, give_up = ending_of(folder), time.monotonic() + _ENGINE_PATIENCE
+    while (told is None or not told.gone) and time.monotonic() < give_up:
+        # The process was killed, or the engine was away; whoever cleans up may be killed too.
         cleaner = _spawn(container_command(folder, only_end=True), _helper_variables(spec), folder.host_log)
-        _wait(cleaner, time.monotonic() + _ENGINE_PATIENCE)
-        _end_rest(spec.grace)
+        _wait(cleaner, give_up)
+        _end_rest(0)
         told = ending_of(folder)
     left += gone()
     ended = time.time()
     if spec.snapshot:
         remove_unchanged(spec.snapshot, str(folder.work))
-    if told is None or (told.error and told.code is None and cause == "exited"):
-        message = told.error if told and told.error else f"its container was lost\n{_tail(folder.host_log)}"
+    if told is None or (told.code is None and cause == "exited"):
+        message = told.error if told and told.error else f"{_CONTAINER_LOST}\n{_tail(folder.host_log)}"
         started = told.started if told else None
         return Exit(cause="host_error", code=None, started=started, ended=ended, left=left, message=message)
     return Exit(
