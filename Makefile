@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
 RUFF := $(BIN)/ruff
 KILLS ?= 1000
+ENGINE := $(BIN)/python -m tests.engine
 
 .PHONY: demo test setup lint types tests chaos benchmarks format clean
 
@@ -23,13 +24,13 @@ types:
 	$(BIN)/mypy
 
 tests:
-	$(BIN)/pytest --nbval-lax --nbval-current-env tests notebooks/*.ipynb
+	$(ENGINE) $(BIN)/pytest --nbval-lax --nbval-current-env tests notebooks/*.ipynb
 
 chaos: setup  ## the long run: make chaos KILLS=1000 SEED=7
 	$(BIN)/python -m tests.chaos --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 benchmarks: setup  ## figures against peers, in one run
-	$(BIN)/pytest -q -s -m benchmark tests/benchmarks
+	$(ENGINE) $(BIN)/pytest -q -s -m benchmark tests/benchmarks
 
 format: setup
 	$(RUFF) check --fix .

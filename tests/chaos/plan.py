@@ -7,6 +7,7 @@ from random import Random
 
 from workbench import command
 from workbench.definition.sweep import Sweep
+from workbench.entities import Environment
 from workbench.sweep import BanditPolicy, RandomSamplingAlgorithm, Uniform
 
 __all__ = ["KINDS", "Plan", "make_plan"]
@@ -32,6 +33,7 @@ class Plan:
         retries: how often a trial is tried again whose host was lost.
         cancel_after: seconds after which the sweep is canceled; None for never.
         kills: pairs of seconds to wait and of what to kill then.
+        image: what the trials run in; None for the Python that submits.
     """
 
     name: str
@@ -46,15 +48,20 @@ class Plan:
     retries: int
     cancel_after: float | None
     kills: list[tuple[float, str]]
+    image: str | None = None
 
     def sweep(self) -> Sweep:
         """Return the sweep."""
-        python = "python trial.py ${{inputs.x}} ${{inputs.steps}} ${{inputs.pace}} ${{inputs.ran}}"
+        python = (
+            f"python{'3' if self.image else ''} trial.py "
+            "${{inputs.x}} ${{inputs.steps}} ${{inputs.pace}} ${{inputs.ran}}"
+        )
         job = command(
             code=self.code,
             command=python if self.warm else f"sleep 1000 & {python}",
             inputs={"x": 0, "steps": self.steps, "pace": self.pace, "ran": self.ran},
             experiment_name="chaos",
+            environment=Environment(image=self.image) if self.image else None,
         )
         sweep = job(x=Uniform(0, 1)).sweep(
             primary_metric="score",
@@ -65,12 +72,12 @@ class Plan:
             early_termination_policy=BanditPolicy(slack_amount=0.3, evaluation_interval=1) if self.bandit else None,
         )
         sweep.name = self.name
-        sweep.set_resources(cpus=0.5)
+        sweep.set_resources(cpus=0.5, docker_args=["-v", f"{self.ran}:{self.ran}"] if self.image else None)
         sweep.retries = {"host_lost": self.retries} if self.retries else {}
         return sweep
 
 
-def make_plan(random: Random, number: int, code: str, ran: str) -> Plan:
+def make_plan(random: Random, number: int, code: str, ran: str, image: str | None = None) -> Plan:
     """Return the plan of round ``number``."""
     return Plan(
         name=f"chaos{number:04d}",
@@ -85,4 +92,5 @@ def make_plan(random: Random, number: int, code: str, ran: str) -> Plan:
         retries=random.choice((0, 0, 1, 2)),
         cancel_after=random.uniform(0.2, 3) if random.random() < 0.15 else None,
         kills=[(random.expovariate(1.4), random.choices(KINDS, _WEIGHTS)[0]) for _ in range(random.randint(4, 9))],
+        image=image,
     )

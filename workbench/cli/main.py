@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import jobs, models, queue, sweeps
+from workbench.cli import images, jobs, models, queue, sweeps
 
 __all__ = ["main"]
 
@@ -50,6 +50,7 @@ for _panel, _commands in _PANELS.items():
     for _command in _commands:
         _app.command(rich_help_panel=_panel)(_command)
 _app.command("stop", hidden=True)(jobs.cancel)  # as %wb says it
+_app.add_typer(images.app, name="images", rich_help_panel="Environments")
 _app.add_typer(queue.app, name="queue", rich_help_panel="Jobs")
 
 
