@@ -99,7 +99,11 @@ def running_lab(root: Path) -> Iterator[Lab]:
             lab.fetch(f"api/kernels/{kernel['id']}", method="DELETE")
     finally:
         server.terminate()
-        server.wait(30)
+        try:
+            server.wait(60)
+        except subprocess.TimeoutExpired:  # it may wait for a kernel that was just starting
+            server.kill()
+            server.wait()
         log.close()
 
 
