@@ -141,7 +141,7 @@ def test_the_workspaces_own_checks_are_the_forms_too(form: Builder) -> None:
     assert "cores" in form.problems.at("resources")
     control(form, "cores").value = ""
     control(form, "environment").value = "azureml:none:1"
-    assert "runs jobs in the Python that submits them" in form.problems.at("environment")
+    assert "no environment 'none:1' is registered here" in form.problems.at("environment")
     control(form, "environment").value = ""
     control(form, "command").value = "python train.py ${{inputs.rat}}"
     assert "refers to no input" in form.problems.at("command")
