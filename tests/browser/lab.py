@@ -17,10 +17,10 @@ from typing import Any
 
 import nbformat
 
-__all__ = ["CHROMIUM", "Lab", "running_lab", "write_cells"]
+__all__ = ["CHROMIUM", "TOKEN", "Lab", "running_lab", "write_cells"]
 
 CHROMIUM = Path("/usr/bin/chromium")
-_TOKEN = "a-token-for-tests"
+TOKEN = "a-token-for-tests"
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Lab:
 
     def notebook(self, name: str) -> str:
         """Return the address of a notebook, signed in, in a layout of its own."""
-        return f"{self.address}/lab/tree/{name}?token={_TOKEN}&reset"
+        return f"{self.address}/lab/tree/{name}?token={TOKEN}&reset"
 
     def fetch(self, path: str, *, signed_in: bool = True, method: str = "GET") -> tuple[int, str]:
         """Return status and text of an address."""
         request = urllib.request.Request(f"{self.address}/{path}", method=method)
         if signed_in:
-            request.add_header("Authorization", f"token {_TOKEN}")
+            request.add_header("Authorization", f"token {TOKEN}")
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, answer.read().decode()
@@ -84,7 +84,7 @@ def running_lab(root: Path) -> Iterator[Lab]:
             "--ServerApp.ip=127.0.0.1",
             f"--ServerApp.port={port}",
             "--ServerApp.port_retries=0",
-            f"--IdentityProvider.token={_TOKEN}",
+            f"--IdentityProvider.token={TOKEN}",
             f"--ServerApp.root_dir={root}",
         ],
         stdout=log,

@@ -165,6 +165,7 @@ def test_from_a_cell_to_a_registered_model(  # noqa: PLR0915 - one story, told o
         lab.fetch(f"api/kernels/{kernel['id']}", method="DELETE")
     page.goto(lab.notebook("story.ipynb"))
     expect(page.locator(".wb-view .wb-head")).to_contain_text("12 of 12")
+    expect(page.locator(".wb-view [role=row][row-id] [col-id=status]").first).to_be_visible()
     assert "workbench-snapshot" in (lab.root / "story.ipynb").read_text()
 
 

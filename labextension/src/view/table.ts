@@ -78,6 +78,7 @@ export class TrialTable {
   private syncing = false;
   private columns = '';
   private known = new Set<string>();
+  private fitted = false;
   private lastBest: string | undefined;
 
   constructor(private readonly state: State) {
@@ -92,6 +93,11 @@ export class TrialTable {
       animateRows: false,
       suppressDragLeaveHidesColumns: true,
       asyncTransactionWaitMillis: 80,
+      onGridSizeChanged: ({ clientWidth }) => {
+        if (clientWidth > 0 && !this.fitted) {
+          this.fit();
+        }
+      },
       isExternalFilterPresent: () => this.state.brushed !== null,
       doesExternalFilterPass: node => this.state.brushed?.has(node.data?.name ?? '') ?? true,
       onSelectionChanged: () => this.selectionChanged(),
@@ -106,6 +112,7 @@ export class TrialTable {
     });
     state.onChange((changed, all) => this.update(changed, all));
     state.onSelection(() => this.takeSelection());
+    this.update([], true); // it is made once there is something to show
   }
 
   /** Show or hide one column. */
@@ -152,6 +159,10 @@ export class TrialTable {
 
   /** Make each column as wide as it needs; reasons get what is left. */
   private fit(): void {
+    if (!this.element.clientWidth) {
+      return; // nothing can be measured before it is on the page
+    }
+    this.fitted = this.state.trials.size > 0;
     const columns = (this.grid.getColumns() ?? []).map(column => column.getColId());
     this.grid.autoSizeColumns(columns.filter(id => id !== 'reason'));
   }
