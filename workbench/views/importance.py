@@ -10,6 +10,7 @@ from workbench.views.facts import Axis, JobFacts
 
 __all__ = ["parameter_importance"]
 
+_MOST = 1000  # trials that are looked at; a study takes time with the square of them
 _FEWEST = 8  # completed trials below which the measure says nothing
 
 
@@ -29,6 +30,9 @@ def parameter_importance(facts: JobFacts) -> tuple[dict[str, float], str]:
         return {}, "all completed trials have the same value"
     import optuna  # noqa: PLC0415 - half a second
 
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    found = len(completed)
+    completed = completed[:: -(-found // _MOST)]
     study = optuna.create_study(direction=facts.goal)
     varied = [axis for axis in facts.axes if len({str(trial.params.get(axis.name)) for trial in completed}) > 1]
     for trial in completed:
@@ -47,7 +51,8 @@ def parameter_importance(facts: JobFacts) -> tuple[dict[str, float], str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-    return dict(optuna.importance.get_param_importances(study, evaluator=evaluator)), ""
+    note = "" if len(completed) == found else f"from {len(completed)} of {found} completed trials"
+    return dict(optuna.importance.get_param_importances(study, evaluator=evaluator)), note
 
 
 def _asked(place: float | None) -> float:
