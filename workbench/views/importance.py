@@ -10,7 +10,7 @@ from workbench.views.facts import Axis, JobFacts
 
 __all__ = ["parameter_importance"]
 
-_MOST = 1000  # trials that are looked at; a study takes time with the square of them
+_MOST = 400  # trials that are looked at; a study takes time with the square of them
 _FEWEST = 8  # completed trials below which the measure says nothing
 
 
