@@ -10,7 +10,7 @@ from workbench.views.facts import Axis, JobFacts
 
 __all__ = ["parameter_importance"]
 
-_MOST = 400  # trials that are looked at; a study takes time with the square of them
+_MOST = 1000  # trials that are looked at; a study takes time with the square of them
 _FEWEST = 8  # completed trials below which the measure says nothing
 
 
@@ -35,6 +35,7 @@ def parameter_importance(facts: JobFacts) -> tuple[dict[str, float], str]:
     completed = completed[:: -(-found // _MOST)]
     study = optuna.create_study(direction=facts.goal)
     varied = [axis for axis in facts.axes if len({str(trial.params.get(axis.name)) for trial in completed}) > 1]
+    distributions = {axis.name: _distribution(axis, facts) for axis in varied}
     for trial in completed:
         places = {axis.name: axis.place(trial.params.get(axis.name)) for axis in varied}
         if any(place is None for place in places.values()):
@@ -42,7 +43,7 @@ def parameter_importance(facts: JobFacts) -> tuple[dict[str, float], str]:
         study.add_trial(
             optuna.create_trial(
                 params={name: _asked(place) for name, place in places.items()},
-                distributions={axis.name: _distribution(axis, facts) for axis in varied},
+                distributions=distributions,
                 value=trial.score,
             )
         )
