@@ -149,7 +149,7 @@ def test_a_shell_command_takes_the_same_line(book: Notebook) -> None:
         ("%%sweep --trials x --metric a --goal maximize\ny = Uniform(0, 1)\n\n1", "limits.max_total_trials: must be a"),
         ("%%sweep --metric a --goal maximize\nx = Uniform(1, 0)\n\n1", "search_space.x.min_value: 1 is not below max_"),
         ("%%job --gpus 99\nx = 1\n\nprint(x)", "resources: "),
-        ("%%job --environment azureml:x\nx = 1\n\nprint(x)", "environment: this version runs jobs in the Python"),
+        ("%%job --environment azureml:x\nx = 1\n\nprint(x)", "no environment 'x' is registered here"),
         ("%%job --kernel no-such\nx = 1\n\nprint(x)", "kernel: no kernel named 'no-such' is installed"),
         ("%%job\nx = Uniform(0, 1)\n\nprint(x)", "inputs.x: "),
         ("%%job --folder\nx = 1\n\n1", "%%job: argument --folder: expected one argument"),
