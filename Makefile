@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
 RUFF := $(BIN)/ruff
 KILLS ?= 1000
+ENGINE := $(BIN)/python -m tests.engine
 
 .PHONY: demo test setup lint types tests chaos benchmarks format clean
 
@@ -22,14 +23,14 @@ lint:
 types:
 	$(BIN)/mypy
 
-tests:
-	$(BIN)/pytest --nbval-lax --nbval-current-env tests notebooks/*.ipynb
+tests: $(VENV)/chromium
+	$(ENGINE) $(BIN)/pytest --nbval-lax --nbval-current-env tests notebooks/*.ipynb
 
 chaos: setup  ## the long run: make chaos KILLS=1000 SEED=7
 	$(BIN)/python -m tests.chaos --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 benchmarks: setup  ## figures against peers, in one run
-	$(BIN)/pytest -q -s -m benchmark tests/benchmarks
+	$(ENGINE) $(BIN)/pytest -q -s -m benchmark tests/benchmarks
 
 format: setup
 	$(RUFF) check --fix .
@@ -38,12 +39,22 @@ format: setup
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis notebooks/.workbench notebooks/runs notebooks/data
 
-$(VENV)/demo: pyproject.toml | $(BIN)/uv
+# The front end is built when the package is installed, so what it is made of counts too.
+FRONT := $(wildcard labextension/*.json labextension/src/*.ts labextension/src/*/*.ts)
+
+$(VENV)/demo: pyproject.toml $(FRONT) | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[demo]'
 	@touch $@
 
-$(VENV)/dev: pyproject.toml | $(BIN)/uv
+$(VENV)/dev: pyproject.toml $(FRONT) | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]'
+	@touch $@
+
+# The tests of what people see drive a real browser.
+$(VENV)/chromium: | $(VENV)/dev
+	@command -v chromium >/dev/null || { \
+		if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -y -q --no-install-recommends chromium; \
+		else echo "Without Chromium the tests in a browser are skipped. Run: sudo apt-get install chromium"; fi; }
 	@touch $@
 
 # Debian and Ubuntu ship Python without ensurepip; its package is installed where we may.

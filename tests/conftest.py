@@ -38,6 +38,7 @@ def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
             if name.startswith(("WORKBENCH_", "MLFLOW_", "AZUREML_")):
                 patch.delenv(name)
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        patch.setenv("WORKBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("WORKBENCH_LEASES", str(tmp_path_factory.mktemp("leases")))
         yield
 
@@ -94,6 +95,22 @@ def stop_everything(workspace: WorkspaceFolder) -> None:
     if supervisor := supervisor_of(workspace):
         os.kill(supervisor.pid, signal.SIGKILL)
     end_tree(lambda: marked_processes("WORKBENCH_WORKSPACE", str(workspace.root)), grace=0)
+
+
+@pytest.fixture(scope="session")
+def base_image() -> str:
+    """An image with Python in a real engine; where there is none the test skips."""
+    from tests.engine import BASE
+    from workbench.environments.engine import address, connect
+    from workbench.errors import EngineError
+
+    try:
+        images = connect(address()).images(BASE)
+    except EngineError as error:
+        pytest.skip(str(error))
+    if not images:
+        pytest.skip(f"there is no image {BASE}; make it with: python -m tests.engine true")
+    return BASE
 
 
 @pytest.fixture

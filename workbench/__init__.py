@@ -13,14 +13,17 @@ if TYPE_CHECKING:
     from workbench.definition.yaml_io import load_data, load_environment, load_job, load_model
     from workbench.trial.outputs import output
     from workbench.trial.report import log
+    from workbench.views.builder import builder
 
 __all__ = [
     "Input",
     "MLClient",
     "Output",
+    "builder",
     "command",
     "load_data",
     "load_environment",
+    "load_ipython_extension",
     "load_job",
     "load_model",
     "log",
@@ -34,6 +37,7 @@ _HOMES = {
     "Input": "workbench.definition.inputs",
     "MLClient": "workbench.client.ml_client",
     "Output": "workbench.definition.inputs",
+    "builder": "workbench.views.builder",
     "command": "workbench.definition.command",
     "load_data": "workbench.definition.yaml_io",
     "load_environment": "workbench.definition.yaml_io",
@@ -45,11 +49,20 @@ _HOMES = {
 }
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """Register the magics ``%%sweep``, ``%%job`` and ``%wb``: what ``%load_ext workbench`` calls."""
+    from workbench.magics import load  # noqa: PLC0415 - only where there is IPython
+
+    load(shell)
+
+
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'workbench' has no attribute {name!r}")
     value = getattr(importlib.import_module(home), name)
+    if name == "MLClient":
+        importlib.import_module("workbench.views.display").install()
     globals()[name] = value
     return value
 

@@ -6,6 +6,7 @@ WorkbenchError
 ├── NotFoundError            no job, model, environment … of that name      (also LookupError)
 ├── JobException             a job failed, or is not in a state that allows the call
 ├── StoreError               the workspace's database or folders cannot be used
+├── EngineError              no container engine answers, or it refuses
 ├── SupervisorError          the background process cannot be started or reached
 └── TrackingError            MLflow refused something
 
@@ -15,6 +16,7 @@ Each message says what was wrong, where, and what to do.
 from __future__ import annotations
 
 __all__ = [
+    "EngineError",
     "JobException",
     "NotFoundError",
     "StoreError",
@@ -67,6 +69,10 @@ class JobException(WorkbenchError):
 
 class StoreError(WorkbenchError):
     """The workspace's database or folders cannot be used."""
+
+
+class EngineError(WorkbenchError):
+    """No container engine answers, or it refuses what the workbench asks of it."""
 
 
 class SupervisorError(WorkbenchError):

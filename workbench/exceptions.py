@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workbench.errors import (
+    EngineError,
     JobException,
     NotFoundError,
     StoreError,
@@ -14,6 +15,7 @@ from workbench.errors import (
 )
 
 __all__ = [
+    "EngineError",
     "JobException",
     "NotFoundError",
     "StoreError",

@@ -44,9 +44,18 @@ class Harness:
         seed: decides everything but the scheduling of the machine.
         mlflow: a folder with an empty MLflow database, so that its migrations are not waited for; None to wait.
         say: told one line for each round.
+        image: what the trials run in; None for the Python that submits.
     """
 
-    def __init__(self, root: Path, seed: int, mlflow: Path | None = None, say: Callable[[str], None] = print) -> None:
+    def __init__(
+        self,
+        root: Path,
+        seed: int,
+        mlflow: Path | None = None,
+        say: Callable[[str], None] = print,
+        image: str | None = None,
+    ) -> None:
+        self._image = image
         self._seed = seed
         self._say = say
         self._root = root
@@ -104,7 +113,7 @@ class Harness:
 
     def _round(self, kills: int) -> None:
         random = Random(f"{self._seed}/{self.rounds}")  # so that a round can be told from seed and number alone
-        plan = make_plan(random, self.rounds, str(self._code), str(self._ran))
+        plan = make_plan(random, self.rounds, str(self._code), str(self._ran), self._image)
         self.rounds += 1
         began = time.monotonic()
         round_ = _Round(self, plan, random, kills - self.kills.total())

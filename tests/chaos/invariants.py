@@ -12,6 +12,7 @@ from tests.chaos.processes import running_module
 from workbench.client.context import Context
 from workbench.client.waiting import wait_until
 from workbench.definition.status import JobStatus
+from workbench.environments.engine import LABEL, address, connect
 from workbench.store.records import JobRecord
 from workbench.trial.leases import Resource, free_units
 from workbench.trial.processes import descendants, marked_processes
@@ -51,6 +52,8 @@ def check_round(context: Context, plan: Plan, evidence: Evidence, leases: Path, 
     found += _check_lost(trials, evidence)
     found += _check_best(context, plan, sweep, trials)
     found += _check_machine(context, leases)
+    if plan.image:
+        found += _check_engine(context)
     return found
 
 
@@ -148,6 +151,13 @@ def _check_machine(context: Context, leases: Path) -> list[str]:
     if said != "ok":
         found.append(f"the store is damaged: {said}")
     return found
+
+
+def _check_engine(context: Context) -> list[str]:
+    """Return which containers of the workspace are left."""
+    label = f"{LABEL}.workspace={context.workspace.root}"
+    left = connect(address()).containers(all=True, filters={"label": label})
+    return [f"container {one['Names']} is left over: {one['Status']}" for one in left]
 
 
 def _hosts_below(runs: Path) -> list[int]:

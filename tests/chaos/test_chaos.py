@@ -10,6 +10,7 @@ import pytest
 from tests.chaos.harness import RECOVERY, Harness
 
 KILLS = 42
+CONTAINER_KILLS = 15
 
 
 def test_nothing_is_lost_whatever_is_killed(
@@ -25,3 +26,15 @@ def test_nothing_is_lost_whatever_is_killed(
     assert harness.kills.total() >= 40
     assert len(harness.kills) >= 4, "kinds of victims"
     assert max(harness.recoveries) < RECOVERY
+
+
+def test_nothing_is_lost_in_containers_either(
+    tmp_path: Path, mlflow_database: Path, monkeypatch: pytest.MonkeyPatch, base_image: str
+) -> None:
+    monkeypatch.setenv("WORKBENCH_LEASES", "")
+    seed = secrets.randbelow(2**31)
+    print(f"seed {seed}: python -m tests.chaos --seed {seed} --image {base_image}")
+    harness = Harness(tmp_path / "workspace", seed, mlflow_database.parent, image=base_image)
+    harness.run(CONTAINER_KILLS)
+    print(harness.table())
+    assert harness.violations == []

@@ -186,9 +186,18 @@ def test_outputs_and_numpy_inputs() -> None:
         (lambda: command(outputs={"o": 3}), r"outputs.o: 3 cannot be an output. Use Output"),
         (lambda: command(environment=3), r"environment: 3 is no environment. Write 'name:version'"),  # type: ignore[arg-type]
         (lambda: command(command=3.5, tags=4), r"tags: must be a mapping; got 4. Write name: value"),  # type: ignore[arg-type]
-        (lambda: Environment(name="e"), r"image: has neither image nor build. Add image"),
+        (lambda: Environment(name="e"), r"image: has neither image nor build, and names no packages. Add image"),
         (lambda: Environment(image="i", build=BuildContext(path="p")), r"build: image and build exclude each other"),
-        (lambda: Environment(conda_file="c.yml"), r"conda_file: conda_file needs an image. Add image"),
+        (
+            lambda: Environment(build=BuildContext(path="p"), conda_file="c.yml"),
+            r"conda_file: .*needs an image, not a fo",
+        ),
+        (
+            lambda: Environment(image="i", requirements=["x"]),
+            r"requirements: requirements is for environments without a",
+        ),
+        (lambda: Environment(conda_file="c", requirements=["x"]), r"requirements and conda_file exclude each other"),
+        (lambda: Environment(requirements=3), r"requirements: must be a file or a list of packages; got 3"),
         (lambda: Environment(dependencies=[]), r"this is a conda file, not an environment"),  # type: ignore[call-arg]
         (lambda: Input(type="integer", default="x"), r"default: 'x' is no integer. Give a value of type integer"),
         (lambda: Input(type="number", default=9, max=3), r"default: 9 is not within -inf … 3"),

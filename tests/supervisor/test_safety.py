@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,10 @@ def listening_inodes() -> set[str]:
 
 
 def sockets_of(pid: int) -> set[str]:
-    targets = (str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir())
+    targets = []
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since
+            targets.append(str(entry.readlink()))
     return {target.removeprefix("socket:[").removesuffix("]") for target in targets if target.startswith("socket:")}
 
 

@@ -11,7 +11,7 @@ import typer
 
 from workbench.cli.shared import Json, Name, client_of, parsed, print_json, print_table
 
-__all__ = ["cancel", "list_jobs", "logs", "rerun", "run", "show"]
+__all__ = ["cancel", "compare", "list_jobs", "logs", "rerun", "run", "show"]
 
 
 def run(
@@ -99,6 +99,27 @@ def cancel(context: typer.Context, name: Name) -> None:
     with client_of(context) as client:
         client.jobs.begin_cancel(name).wait()
         typer.echo(f"{name} {client.jobs.get(name).status}")
+
+
+def compare(
+    context: typer.Context,
+    names: Annotated[list[str], typer.Argument(help="Jobs or trials; a sweep means its best trial.")],
+    everything: Annotated[bool, typer.Option("--all", help="What is the same in all of them too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show jobs or trials side by side, and what is not the same in all of them."""
+    with client_of(context) as client:
+        from workbench.client.reports import compare_report  # noqa: PLC0415
+
+        report = compare_report(client, names)
+        if as_json:
+            print_json(report)
+            return
+        fields = list(dict.fromkeys(field for facts in report.values() for field in facts))
+        rows = [{"": field, **{name: facts.get(field) for name, facts in report.items()}} for field in fields]
+        print_table(
+            [row for row in rows if everything or len({*map(str, list(row.values())[1:])}) > 1], "All is the same."
+        )
 
 
 def rerun(

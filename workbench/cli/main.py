@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import jobs, models, queue, sweeps
+from workbench.cli import images, jobs, models, queue, sweeps
 
 __all__ = ["main"]
 
@@ -33,7 +33,7 @@ def _workspace(
 
 
 _PANELS: Mapping[str, tuple[Callable[..., None], ...]] = {
-    "Jobs": (jobs.run, jobs.show, jobs.logs, jobs.cancel, jobs.rerun),
+    "Jobs": (jobs.run, jobs.show, jobs.logs, jobs.cancel, jobs.rerun, jobs.compare),
     "A running sweep": (
         sweeps.pause,
         sweeps.resume,
@@ -49,6 +49,8 @@ _app.command("list", rich_help_panel="Jobs")(jobs.list_jobs)
 for _panel, _commands in _PANELS.items():
     for _command in _commands:
         _app.command(rich_help_panel=_panel)(_command)
+_app.command("stop", hidden=True)(jobs.cancel)  # as %wb says it
+_app.add_typer(images.app, name="images", rich_help_panel="Environments")
 _app.add_typer(queue.app, name="queue", rich_help_panel="Jobs")
 
 

@@ -13,9 +13,11 @@ from typing import Generic, TypeVar
 from workbench.client.context import Context
 from workbench.definition.assets import Data
 from workbench.definition.environment import Environment
+from workbench.definition.yaml_text import from_text
+from workbench.environments.packages import read_requirements, read_text
 from workbench.errors import NotFoundError, ValidationException
 from workbench.store.records import AssetRecord
-from workbench.store.snapshots import fingerprint
+from workbench.store.snapshots import take_snapshot
 
 __all__ = ["AssetOperations", "DataOperations", "EnvironmentOperations"]
 
@@ -134,25 +136,25 @@ class AssetOperations(Generic[Asset]):
 
 
 class EnvironmentOperations(AssetOperations[Environment]):
-    """Environments: what the files that they name hold is part of what they are."""
+    """Environments: what the files that they name hold is part of what they are, and is kept."""
 
     def __init__(self, context: Context) -> None:
         super().__init__(context, "environment", Environment)
 
-    def _content(self, asset: Environment) -> str:
-        own = super()._content(asset)
-        files = [asset.conda_file] if isinstance(asset.conda_file, str) else []
-        files += [asset.build.path] if asset.build else []
-        read = "".join(self._read(Path(path)) for path in files)
-        return hashlib.sha256((own + read).encode()).hexdigest()
-
-    @staticmethod
-    def _read(path: Path) -> str:
-        if path.is_dir():
-            return fingerprint(path)
-        if not path.is_file():
-            raise NotFoundError(f"there is no file or folder {str(path)!r}", "environment", "Check the path")
-        return path.read_text(errors="replace")
+    def _definition(self, asset: Environment) -> dict[str, object]:
+        """Return the environment with its files taken in, so that a version stays what it was."""
+        told: dict[str, object] = asset.to_dict()
+        if isinstance(asset.conda_file, str):
+            told["conda_file"] = from_text(read_text(Path(asset.conda_file), "conda_file"), asset.conda_file)
+        if asset.requirements is not None:
+            told["requirements"] = list(read_requirements(asset.requirements))
+        if asset.build is not None:
+            folder = Path(asset.build.path).expanduser().absolute()
+            if not folder.is_dir():
+                raise NotFoundError(f"there is no folder {str(folder)!r}", "build.path", "Check the path")
+            kept = self._context.workspace.snapshots / take_snapshot(folder, self._context.workspace)
+            told["build"] = {**asset.build.to_dict(), "path": str(kept)}
+        return told
 
 
 class DataOperations(AssetOperations[Data]):

@@ -71,6 +71,7 @@ def _facts(record: JobRecord, job: JobRecord, context: Context) -> dict[str, Any
         "params": dict(record.params) if record.parent else None,
         "properties": dict(record.properties),
         "progress": None if record.status.is_finished or not (now := read_progress(folder)) else str(now),
+        "workspace": str(context.workspace.root),
         "read_outputs": partial(read_outputs, folder.output_values),
         "read_trials": partial(trials_of, context.workspace.root, record.name) if record.type == "sweep" else None,
         "folder": str(folder.root),

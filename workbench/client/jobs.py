@@ -12,9 +12,10 @@ from workbench.client.context import Context
 from workbench.client.entities import job_entity, trial_entities
 from workbench.client.notebooks import notebook_source
 from workbench.client.poller import LROPoller
+from workbench.client.preview import Preview, preview_of
 from workbench.client.rerun import Rerun, prepare_rerun
 from workbench.client.streaming import Sink, stream_job
-from workbench.client.submission import local_code, prepare
+from workbench.client.submission import check_here, local_code, prepare
 from workbench.client.waiting import wait_until
 from workbench.definition.checks import check
 from workbench.definition.records import AnyJob
@@ -228,12 +229,28 @@ class JobOperations:
         """
         try:
             part = job.trial if isinstance(job, Sweep) else job
+            warnings = check(job)
             source = notebook_source(job, local_code(part.code))
-            return [*check(job), *(source.warnings if source else ())]
+            check_here(job, self._context)
+            return [*warnings, *(source.warnings if source else ())]
         except (ValidationException, NotFoundError) as error:
             if raise_on_failure:
                 raise
             return [str(error)]
+
+    def preview(self, job: AnyJob, *, trials: int = 10) -> Preview:
+        """Return what a job would do if it were submitted: its first trials' parameters, and what it would cost.
+
+        Args:
+            job: a job or a sweep.
+            trials: of how many trials to choose the parameters.
+
+        Raises:
+            ValidationException: it cannot be submitted.
+            NotFoundError: it names something that does not exist.
+        """
+        self.validate(job, raise_on_failure=True)
+        return preview_of(job, self._context, trials)
 
     def archive(self, name: str) -> None:
         """Hide a job from lists; it can still be reached by name."""

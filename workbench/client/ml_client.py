@@ -13,6 +13,7 @@ from typing import Any
 from workbench.client.assets import DataOperations, EnvironmentOperations
 from workbench.client.compute import ComputeOperations
 from workbench.client.context import Context
+from workbench.client.images import ImageOperations
 from workbench.client.jobs import JobOperations
 from workbench.client.models import ModelOperations
 from workbench.client.poller import LROPoller
@@ -75,6 +76,7 @@ class MLClient:
         self.environments = EnvironmentOperations(self.context)
         self.data = DataOperations(self.context)
         self.compute = ComputeOperations()
+        self.images = ImageOperations()
         self.workspaces = WorkspaceOperations(self.context)
         _point_mlflow_at(workspace.mlflow_uri)
 

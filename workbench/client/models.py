@@ -81,6 +81,10 @@ class ModelOperations:
         """
         shutil.copytree(self._open().folder(name, version), Path(download_path) / name, dirs_exist_ok=True)
 
+    def registry(self) -> Registry:
+        """Return what the operations work on, for views; takes a second at first."""
+        return self._open()
+
     def _open(self) -> Registry:
         if self._registry is None:
             self._registry = Registry(self._context.workspace, self._context.store)

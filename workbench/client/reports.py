@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,17 @@ from workbench.definition.assets import Model
 from workbench.errors import ValidationException
 from workbench.store.records import JobRecord
 
-__all__ = ["job_report", "list_report", "log_text", "model_report", "model_to_register"]
+__all__ = [
+    "compare_report",
+    "job_report",
+    "list_report",
+    "log_text",
+    "metric_names",
+    "model_report",
+    "model_to_register",
+]
+
+_RECENT = 30  # jobs whose metrics are looked up
 
 
 def list_report(client: MLClient, *, archived: bool = False, most: int | None = None) -> list[dict[str, Any]]:
@@ -59,6 +69,41 @@ def job_report(client: MLClient, name: str) -> dict[str, Any]:
         "error": record.error,
         "children": [_child_report(child) for child in children],
     }
+
+
+def compare_report(client: MLClient, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return what jobs or trials have in common and what not: a mapping for each, of a sweep its best trial's.
+
+    Raises:
+        NotFoundError: there is no such job.
+    """
+    found = {}
+    for name in names:
+        record = client.jobs.record(name)
+        parent = record.parent or name
+        if record.type == "sweep" and (best := record.properties.get("best_child_run_id")):
+            record = client.jobs.record(best)
+        metrics = {f"metrics.{point.key}": point.value for point in client.context.store.points(record.name)}
+        job = client.jobs.record(parent)
+        found[record.name] = {
+            "status": str(record.status),
+            "score": _finite(record.score),
+            "duration_s": _rounded(record.duration),
+            **{f"params.{key}": value for key, value in {**job.launch.get("literals", {}), **record.params}.items()},
+            **metrics,
+            "experiment": record.experiment_name,
+            "snapshot": str(job.launch.get("snapshot") or "")[:12],
+            "created": _clock(record.created),
+            "reason": record.reason,
+        }
+    return found
+
+
+def metric_names(client: MLClient) -> list[str]:
+    """Return the names of the metrics that recent jobs have logged, those of the newest job first."""
+    store = client.context.store
+    keys = (key for job in store.jobs()[:_RECENT] for key in store.metric_keys(job.name))
+    return list(dict.fromkeys(keys))
 
 
 def log_text(client: MLClient, name: str) -> Iterator[str]:

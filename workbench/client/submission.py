@@ -17,12 +17,13 @@ from urllib.parse import unquote, urlparse
 
 from workbench.client.circumstances import circumstances
 from workbench.client.context import Context
+from workbench.client.environments import settle
 from workbench.client.notebooks import SHELL, WORDS, NotebookSource, notebook_source, trial_notebook
+from workbench.client.references import resolve_asset, split_reference
 from workbench.definition.checks import check
 from workbench.definition.distributions import Distribution
-from workbench.definition.environment import Environment
 from workbench.definition.expressions import as_text, to_shell
-from workbench.definition.inputs import Input, Output
+from workbench.definition.inputs import Input, Output, data_of
 from workbench.definition.naming import generate_name
 from workbench.definition.records import AnyJob, to_record
 from workbench.definition.status import JobStatus
@@ -37,9 +38,10 @@ from workbench.supervisor.placement import Placer, request_of
 from workbench.tracking.git import git_facts
 from workbench.tracking.registry import LATEST, Registry
 from workbench.trial.devices import devices_from
+from workbench.trial.docker_args import parse_docker_args
 from workbench.trial.leases import folder as lease_folder
 
-__all__ = ["local_code", "prepare", "resolve_asset", "split_reference"]
+__all__ = ["check_here", "local_code", "prepare"]
 
 _SESSION_ONLY = ("JPY_", "PYDEVD_", "WORKBENCH_", "AZUREML_", "AZURE_ML_", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_")
 # What a job that came back from the workspace carries of its own life; a new job made from it must not.
@@ -103,40 +105,21 @@ def prepare(job: AnyJob, context: Context) -> tuple[JobRecord, str]:
     return record, diff
 
 
-def resolve_asset(kind: str, reference: str, context: Context) -> Mapping[str, Any]:
-    """Return the definition of a registered asset that ``reference`` (``name:version``, ``name@latest``) means.
+def check_here(job: AnyJob, context: Context) -> None:
+    """Check what this machine and this workspace have to say about a job: names, data, environment, resources.
 
     Raises:
-        NotFoundError: there is no such asset; the message lists what there is.
+        ValidationException: something in it is wrong.
+        NotFoundError: it names data that do not exist.
     """
-    name, label, version = split_reference(reference)
-    versions = context.store.assets(kind, name)
-    if not versions:
-        known = sorted({asset.name for asset in context.store.assets(kind)}) or ["none"]
-        raise NotFoundError(f"no {kind} named {name!r}", reference, f"Registered here: {', '.join(known)}")
-    if label:
-        return versions[-1].definition
-    for asset in versions:
-        if asset.version == version:
-            return asset.definition
-    has = ", ".join(asset.version for asset in versions)
-    raise NotFoundError(f"{kind} {name!r} has no version {version!r}", reference, f"Versions: {has}")
-
-
-def split_reference(reference: str) -> tuple[str, str | None, str | None]:
-    """Return name, label and version of ``name:version`` or ``name@latest``; a bare name means its latest.
-
-    Raises:
-        ValidationException: another label.
-    """
-    text = reference.removeprefix("azureml:")
-    if "@" in text:
-        name, _, label = text.partition("@")
-        if label != "latest":
-            raise ValidationException(f"the label {label!r} is unknown", reference, "Write name@latest or name:version")
-        return name, label, None
-    name, _, version = text.partition(":")
-    return (name, None, version) if version else (name, "latest", None)
+    _check_texts(job)
+    if job.name and job.status is None:
+        _check_free(job.name, context)
+    part = job.trial if isinstance(job, Sweep) else job
+    for name, value in data_of(job.inputs).items():
+        _place(name, value, context)
+    settle(part.environment, context)
+    _resources(job, part, context)
 
 
 def _check_texts(job: AnyJob) -> None:
@@ -192,6 +175,7 @@ def _launch(job: AnyJob, part: Any, context: Context, notebook: NotebookSource |
     sweep = job if isinstance(job, Sweep) else None
     surroundings = _surroundings()
     command = "" if notebook else part.command or ""
+    environment = settle(part.environment, context)
     return {
         "kind": "notebook" if notebook else "command",
         "notebook": trial_notebook(notebook, inputs) if notebook else None,
@@ -204,7 +188,7 @@ def _launch(job: AnyJob, part: Any, context: Context, notebook: NotebookSource |
             outputs=outputs,
             search_space=sweep.search_space if sweep else (),
         ),
-        "words": _words(command, data, part.environment_variables, notebook),
+        "words": _words(command, data, part, notebook) if environment.facts is None else None,
         "preload": part.preload,
         "literals": literals,
         "data": data,
@@ -216,26 +200,26 @@ def _launch(job: AnyJob, part: Any, context: Context, notebook: NotebookSource |
         "timeout": sweep.limits.trial_timeout if sweep else (job.limits.timeout if job.limits else None),
         "grace": read_settings(context.workspace).grace,
         "resources": _resources(job, part, context),
+        "container": _container(job, part),
         "retries": dict(job.retries),
-        "python": sys.executable,
+        "python": environment.python or sys.executable,
         "search_path": surroundings.get("PATH", os.defpath),
         "folder": str(Path.cwd()),
         "facts": circumstances(context.workspace),
         "surroundings": keep_surroundings(surroundings, context.workspace),
-        "environment": _environment(part.environment, context),
+        "environment": environment.name,
+        "runs_in": environment.facts,
         "workspace_name": context.name,
         "seed": _seed(sweep),
         "concurrency": _concurrency(sweep),
     }
 
 
-def _words(
-    command: str, data: Mapping[str, Any], variables: Mapping[str, Any], notebook: NotebookSource | None
-) -> list[Word] | None:
+def _words(command: str, data: Mapping[str, Any], part: Any, notebook: NotebookSource | None) -> list[Word] | None:
     """Return the words of a command that needs no shell; None where the job's variables decide which Python it is."""
     if notebook:
-        return None if "WORKBENCH_PYTHON" in variables else WORDS
-    return to_words(command, data=data) if command and "PATH" not in variables else None
+        return None if "WORKBENCH_PYTHON" in part.environment_variables else WORDS
+    return to_words(command, data=data) if command and "PATH" not in part.environment_variables else None
 
 
 def _inputs(job: AnyJob, context: Context) -> dict[str, Any]:
@@ -255,12 +239,25 @@ def _inputs(job: AnyJob, context: Context) -> dict[str, Any]:
 
 
 def _data(name: str, value: Input, context: Context) -> dict[str, Any]:
+    local = _place(name, value, context)
+    if local is None:
+        return {"path": value.path, "type": value.type, "mode": "direct"}
+    return {
+        "path": str(local.absolute()),
+        "type": value.type,
+        "mode": value.mode or "ro_mount",
+        "fingerprint": fingerprint(local),
+    }
+
+
+def _place(name: str, value: Input, context: Context) -> Path | None:
+    """Return where the data of an input lie on this machine; None for an address that the script gets as it is."""
     where = f"inputs.{name}.path"
     if not value.path:
         raise ValidationException("it has no path", where, "Give a file or folder: Input(path='./data')")
     path = value.path
     if _REMOTE.match(path) and value.mode == "direct":
-        return {"path": path, "type": value.type, "mode": "direct"}
+        return None
     if _REMOTE.match(path):
         raise ValidationException(
             f"{path!r} is not on this machine", where, "Download it and give the local path, or pass mode='direct'"
@@ -269,12 +266,7 @@ def _data(name: str, value: Input, context: Context) -> dict[str, Any]:
     if not local.exists() and re.match(r"(azureml:)?[\w.-]+[:@][\w.-]+$", path):
         local = _registered(path, value.type, context)
     _check_kind(local, value.type, where)
-    return {
-        "path": str(local.absolute()),
-        "type": value.type,
-        "mode": value.mode or "ro_mount",
-        "fingerprint": fingerprint(local),
-    }
+    return local
 
 
 def _registered(reference: str, kind: str, context: Context) -> Path:
@@ -314,34 +306,6 @@ def local_code(code: str | None) -> Path | None:
     if _REMOTE.match(code):
         raise ValidationException(f"{code!r} is not on this machine", "code", "Clone it and give the local folder")
     return Path(code).expanduser().absolute()
-
-
-def _environment(environment: Environment | str | None, context: Context) -> str:
-    """Return the name under which the environment of a job is recorded, if this machine can run it.
-
-    Raises:
-        ValidationException: it is neither local nor mapped to that; the message has the line to add.
-    """
-    if environment is None or environment == "local":
-        return "local"
-    names = _names_of(environment)
-    mapped = read_settings(context.workspace).environments
-    if any(mapped.get(name) == "local" for name in (*names, "*")):
-        return names[0]
-    raise ValidationException(
-        f"this version runs jobs in the Python that submits them, not in {names[0]!r}",
-        "environment",
-        f"Write environment='local', or add to {context.workspace.settings}:\n"
-        f'[environments]\n"{names[-1]}" = "local"  # or "*" for every name\n',
-    )
-
-
-def _names_of(environment: Environment | str) -> list[str]:
-    """Return what an environment can be mapped by, the fullest name first."""
-    if isinstance(environment, Environment):
-        return [environment.image or environment.name or "an image to build"]
-    full = environment.removeprefix("azureml:")
-    return list(dict.fromkeys([full, re.split("[:@]", full)[0] if "://" not in full else full]))
 
 
 def _surroundings() -> dict[str, str]:
@@ -415,6 +379,19 @@ def _resources(job: AnyJob, part: Any, context: Context) -> dict[str, float]:
     if why := placer.impossible(request_of({"resources": found})):
         raise ValidationException(why, "resources", "Ask for less, or run it on another machine")
     return found
+
+
+def _container(job: AnyJob, part: Any) -> dict[str, Any]:
+    """Return what a job wants of its containers, besides resources.
+
+    Raises:
+        ValidationException: arguments for docker that are not understood here.
+    """
+    wanted = job.resources or part.resources
+    if wanted is None:
+        return {}
+    parse_docker_args(wanted.docker_args)
+    return {"shm_size": wanted.shm_size, "docker_args": wanted.docker_args}
 
 
 def _sweep_properties(sweep: Sweep) -> dict[str, str]:

@@ -34,16 +34,34 @@ def _conda_file(value: Any) -> str | dict[str, Any] | None:
     raise ValidationException(f"must be a path or a mapping; got {show(value)}", fix="Write 'conda.yml'")
 
 
+def _requirements(value: Any) -> str | list[str] | None:
+    value = plain(value)
+    if value is None or (isinstance(value, str) and value.strip()):
+        return value
+    if isinstance(value, list | tuple) and all(isinstance(line, str) for line in value):
+        return list(value)
+    raise ValidationException(
+        f"must be a file or a list of packages; got {show(value)}",
+        fix="Write ['scikit-learn==1.7'] or 'requirements.txt'",
+    )
+
+
 class Environment(Checked):
-    """A container image, with or without a conda environment in it, or a folder to build one from.
+    """What a job runs in: a container image, a folder to build one from, or Python packages.
+
+    Packages need no container: ``requirements``, ``python`` or a ``conda_file`` that names packages of pip only become
+    a virtual environment of this machine.
 
     Args:
         name: needed to register it; ignored inside a job.
         version: text or number; the next whole number if left out.
         description: for readers.
-        image: the container image; exactly one of ``image`` and ``build``.
+        image: the container image; excludes ``build``.
         build: the folder to build an image from.
-        conda_file: a path or the content; needs ``image``.
+        conda_file: a path or the content; with ``image`` it is installed inside the image.
+        requirements: the packages of a virtual environment, as a requirements file or as its lines; not in Azure.
+        python: the interpreter of that: a version such as ``3.12`` or a path; by default the one that submits; not in
+            Azure.
         tags: texts by name.
         properties: texts by name.
         datastore: kept, without effect here.
@@ -57,6 +75,8 @@ class Environment(Checked):
     image: str | None = None
     build: BuildContext | None = None
     conda_file: Annotated[str | dict[str, Any] | None, PlainValidator(_conda_file)] = None
+    requirements: Annotated[str | list[str] | None, PlainValidator(_requirements)] = None
+    python: Text | None = None
     tags: Texts = Field(default_factory=dict)
     properties: Texts = Field(default_factory=dict)
     datastore: str | None = None
@@ -79,15 +99,25 @@ class Environment(Checked):
     def _one_source(self) -> Environment:
         if self.image is not None and self.build is not None:
             raise ValidationException("image and build exclude each other", "build", "Keep one of them")
-        if self.conda_file is not None and self.image is None:
+        in_image = self.image is not None or self.build is not None
+        if self.build is not None and self.conda_file is not None:
             raise ValidationException(
-                "conda_file needs an image",
+                "conda_file needs an image, not a folder to build one from",
                 "conda_file",
-                "Add image='mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu20.04'",
+                "Install it in the Dockerfile",
             )
-        if self.image is None and self.build is None:
+        for name in ("requirements", "python"):
+            if getattr(self, name) is not None and in_image:
+                raise ValidationException(
+                    f"{name} is for environments without a container", name, "Use image=… with conda_file=… instead"
+                )
+        if self.requirements is not None and self.conda_file is not None:
+            raise ValidationException("requirements and conda_file exclude each other", "requirements", "Keep one")
+        if not in_image and self.requirements is None and self.python is None and self.conda_file is None:
             raise ValidationException(
-                "has neither image nor build", "image", "Add image=… or build=BuildContext(path=…)"
+                "has neither image nor build, and names no packages",
+                "image",
+                "Add image=…, build=BuildContext(path=…) or requirements=[…]",
             )
         return self
 

@@ -37,6 +37,7 @@ class Facts:
     score: float | None = None
     reason: str | None = None
     progress: str | None = None
+    workspace: str | None = None
     read_outputs: Callable[[], Mapping[str, Any]] | None = None
     read_trials: Callable[..., Any] | None = None
 
@@ -142,6 +143,11 @@ class Job(Checked):
         return self._facts.progress
 
     @property
+    def workspace(self) -> str | None:
+        """The folder of the workspace that a submitted job is in."""
+        return self._facts.workspace
+
+    @property
     def output_values(self) -> Mapping[str, Any]:
         """What the job has stored with ``workbench.output`` so far, by name; a table is a list of its rows."""
         return {} if self._facts.read_outputs is None else self._facts.read_outputs()
@@ -151,8 +157,8 @@ class Job(Checked):
 
         Args:
             facts: any of status, error, creation_context, folder, studio_url, log_files, parameters, params,
-                score, reason, progress, read_outputs, read_trials; ``properties`` and ``services`` are merged
-                into the fields.
+                score, reason, progress, workspace, read_outputs, read_trials; ``properties`` and ``services`` are
+                merged into the fields.
 
         Raises:
             UnexpectedKeywordError: another name.

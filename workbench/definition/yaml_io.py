@@ -208,5 +208,7 @@ def _settle_environment(fields: dict[str, Any], base: Path) -> None:
     if isinstance(fields.get("conda_file"), str):
         fields["conda_file"] = fields["conda_file"].removeprefix("file:")
         _settle_path(fields, "conda_file", base)
+    if isinstance(fields.get("requirements"), str):
+        _settle_path(fields, "requirements", base)
     if isinstance(fields.get("build"), dict):
         _settle_path(fields["build"], "path", base)

@@ -98,11 +98,23 @@ class Store:
             series.setdefault(job, []).append(_number(value))
         return series
 
-    def metric_keys(self, parent: str) -> list[str]:
-        """Return the names of all metrics that the trials of a sweep have logged."""
+    def curves(self, parent: str, key: str) -> dict[str, list[tuple[int, float, int]]]:
+        """Return the points of metric ``key`` of each trial of a sweep: step, value, milliseconds since the epoch."""
         rows = self._query(
-            "SELECT DISTINCT points.key FROM points JOIN jobs ON jobs.name = points.job "
-            "WHERE jobs.parent = ? ORDER BY 1",
+            "SELECT points.job, points.step, points.value, points.time FROM points JOIN jobs ON jobs.name = points.job "
+            "WHERE jobs.parent = ? AND points.key = ? ORDER BY points.id",
+            (parent, key),
+        )
+        curves: dict[str, list[tuple[int, float, int]]] = {}
+        for job, step, value, at in rows:
+            curves.setdefault(job, []).append((step, _number(value), at))
+        return curves
+
+    def metric_keys(self, parent: str) -> list[str]:
+        """Return the names of all metrics that the trials of a sweep have logged, or a job of its own."""
+        rows = self._query(
+            "SELECT DISTINCT key FROM points WHERE job IN (SELECT name FROM jobs WHERE parent = ?1 OR name = ?1) "
+            "ORDER BY 1",
             (parent,),
         )
         return [row[0] for row in rows]

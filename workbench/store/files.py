@@ -83,9 +83,24 @@ class WorkspaceFolder:
         return self.hidden / "snapshots"
 
     @property
+    def cells(self) -> Path:
+        """Notebooks made of single cells, content-addressed."""
+        return self.hidden / "cells"
+
+    @property
+    def values(self) -> Path:
+        """Variables that kernels have handed over to trials, content-addressed, readable by their owner only."""
+        return self.hidden / "values"
+
+    @property
     def packages(self) -> Path:
         """Lists of installed packages, content-addressed."""
         return self.hidden / "packages"
+
+    @property
+    def recipes(self) -> Path:
+        """How to build the environments of jobs, content-addressed."""
+        return self.hidden / "environments"
 
     @property
     def surroundings(self) -> Path:
@@ -123,6 +138,16 @@ class WorkspaceFolder:
         return self.hidden / "warm.log"
 
     @property
+    def served(self) -> Path:
+        """Where MLflow is served to trials that cannot open its database."""
+        return self.hidden / "served.json"
+
+    @property
+    def served_log(self) -> Path:
+        """What the process that serves MLflow has to say."""
+        return self.hidden / "served.log"
+
+    @property
     def mirror_lock(self) -> Path:
         """Locked by whoever brings the store's changes to MLflow."""
         return self.hidden / "mirror.lock"
@@ -155,7 +180,17 @@ class WorkspaceFolder:
             folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
             if folder.stat().st_uid == os.getuid():
                 folder.chmod(OWNER_ONLY)  # it may have been made by hand
-        for folder in (self.models, self.snapshots, self.surroundings, self.packages, self.watchers):
+        kept = (
+            self.models,
+            self.snapshots,
+            self.cells,
+            self.values,
+            self.recipes,
+            self.surroundings,
+            self.packages,
+            self.watchers,
+        )
+        for folder in kept:
             folder.mkdir(mode=OWNER_ONLY, exist_ok=True)
 
 
@@ -188,6 +223,16 @@ class TrialFolder:
     def exit(self) -> Path:
         """How it ended; written by rename as the host's last act."""
         return self.root / "exit.json"
+
+    @property
+    def preparation(self) -> Path:
+        """What the process that builds the trial's environment has to say."""
+        return self.root / "environment.json"
+
+    @property
+    def container(self) -> Path:
+        """How the trial's container began and ended."""
+        return self.root / "container.json"
 
     @property
     def metrics(self) -> Path:

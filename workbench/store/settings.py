@@ -27,14 +27,15 @@ class Settings:
         slots: most trials that run at once in this workspace, whatever their jobs ask for.
         devices: a JSON file that says which GPUs there are, in the place of the driver; for trying things out.
         warm: whether trials may start as forks of a process that has imported what they import.
-        environments: what an environment's name, image or ``*`` means here; ``local`` is the Python that submits.
+        environments: what an environment's name, image or ``*`` means here: ``local`` for the Python that submits, the
+            name of a registered environment, or a table with the fields of one.
     """
 
     grace: float = 10.0
     slots: int = field(default_factory=_default_slots)
     devices: str | None = None
     warm: bool = True
-    environments: Mapping[str, str] = field(default_factory=dict)
+    environments: Mapping[str, Any] = field(default_factory=dict)
 
 
 _TYPES: dict[str, tuple[type, ...]] = {

@@ -20,9 +20,11 @@ from workbench.store.files import OWNER_ONLY
 from workbench.store.records import FINAL_STATUS, JobRecord, Point
 from workbench.supervisor.board import Board, write_columns
 from workbench.supervisor.endings import Verdict, verdict_of
+from workbench.supervisor.engine_starts import EngineStarts
 from workbench.supervisor.finalizing import Finalizing
 from workbench.supervisor.launch import specify, start_host
 from workbench.supervisor.placement import Placement, Placer
+from workbench.supervisor.serving import ServedMlflow
 from workbench.supervisor.sweeps import Ending, SweepRun, objective_of
 from workbench.supervisor.trials import TrialHandle
 from workbench.supervisor.warm import WarmStarts
@@ -44,6 +46,8 @@ class Jobs:
         placer: what is told how trials on a GPU ended.
         watch: called with each new handle, to wake up when its host ends; returns how to stop that.
         warm: what starts hosts in no time, where it can.
+        engine_starts: the same for trials in containers.
+        served: MLflow for trials that cannot open its database.
         devices: the file that stands in for the driver of the GPUs, if one does.
     """
 
@@ -54,9 +58,13 @@ class Jobs:
         placer: Placer,
         watch: Callable[[TrialHandle], Callable[[], None]],
         warm: WarmStarts,
+        engine_starts: EngineStarts,
+        served: ServedMlflow,
         devices: str | None = None,
     ) -> None:
         self._warm = warm
+        self._engine_starts = engine_starts
+        self._served = served
         self._devices = devices
         self._board = board
         self._finalizing = finalizing
@@ -144,7 +152,7 @@ class Jobs:
         ):
             self.retry(record, f"attempt {record.attempt + 1}")  # the one before this was killed in the middle of that
             return
-        handle = TrialHandle(record.name, self._board.folder_of(record), None, record.metrics_read, _gpus(record))
+        handle = self._handle(record, None, _gpus(record))
         lost_its_folder = record.status is JobStatus.PREPARING and not handle.folder.root.is_dir()
         if handle.host is None and record.status in _NOT_BEGUN and not lost_its_folder:
             # No host ever claimed the folder, and only one can: starting it again runs nothing twice. One that has
@@ -206,6 +214,7 @@ class Jobs:
                 placement.variables,
                 gpus,
                 self._devices,
+                self._served.port if self._runs_in(record) else None,
             )
             # The folder first: one that is Preparing and has none has lost it, and must not run a second time.
             folder.root.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
@@ -231,10 +240,11 @@ class Jobs:
             return
         if self._warming.pop(name, None):
             self._board.change(name, reason=None)
-        pid = self._warm.start_host(spec, launch, folder, placement.lease.fds) or start_host(
-            folder, placement.lease.fds
-        )
-        self._keep(TrialHandle(name, folder, pid, record.metrics_read, tuple(gpu.uuid for gpu in placement.gpus)))
+        pid = self._warm.start_host(spec, launch, folder, placement.lease.fds)
+        pid = pid or self._engine_starts.start_host(spec, folder, placement.lease.fds)
+        pid = pid or start_host(folder, placement.lease.fds)
+        self._keep(self._handle(record, pid, tuple(gpu.uuid for gpu in placement.gpus)))
+        self.serve()
 
     @contextmanager
     def _starting(self, name: str, placement: Placement) -> Iterator[None]:
@@ -256,6 +266,21 @@ class Jobs:
         for _, placement in self._warming.values():
             placement.lease.release()
         self._warming.clear()
+
+    def serve(self) -> None:
+        """See that MLflow is served if a living trial needs that, and only then."""
+        places = [self._runs_in(self._board[name]) for name in self.alive]
+        self._served.keep({str(place.get("engine") or "") for place in places if place})
+
+    def _handle(self, record: JobRecord, pid: int | None, gpus: tuple[str, ...] = ()) -> TrialHandle:
+        engine = str((self._runs_in(record) or {}).get("engine") or "")
+        return TrialHandle(record.name, self._board.folder_of(record), pid, record.metrics_read, gpus, engine=engine)
+
+    def _runs_in(self, record: JobRecord) -> Mapping[str, Any] | None:
+        """Return the facts of a job's environment; of a trial those of its sweep, which may have ended already."""
+        parent = record.parent and (self._board.get(record.parent) or self._board.store.job(record.parent))
+        job = parent or record
+        return job.launch.get("runs_in")
 
     def _keep(self, handle: TrialHandle) -> None:
         self.alive[handle.name] = handle
@@ -279,11 +304,13 @@ class Jobs:
     def _look_at(self, trial: TrialHandle) -> None:
         if trial.was_too_late:
             self._let_go_of(trial)
-            self._keep(TrialHandle(trial.name, trial.folder, None, trial.metrics_read, trial.gpus))
+            self._keep(TrialHandle(trial.name, trial.folder, None, trial.metrics_read, trial.gpus, engine=trial.engine))
             return
         ending = trial.exit()  # before the metrics: what it logged last is then in the file
         record = self._board[trial.name]
         lines = trial.new_points()
+        if record.status is JobStatus.PREPARING and (text := trial.new_preparation()):
+            self._board.change(trial.name, ("environment", text), reason=text)
         if lines or (record.status is JobStatus.PREPARING and trial.started):
             self._note(trial, [Point(trial.name, *line) for line in lines])
         if (progress := trial.new_progress()) and self._board[trial.name].status is JobStatus.RUNNING:
@@ -297,7 +324,7 @@ class Jobs:
         stop = None
         changes: dict[str, Any] = {"metrics_read": trial.metrics_read}
         if record.status is JobStatus.PREPARING and trial.started:
-            changes |= {"status": JobStatus.RUNNING, "started": trial.started}
+            changes |= {"status": JobStatus.RUNNING, "started": trial.started, "reason": None}
         with self._board.writing(trial.name, changes) as writer:
             writer.add_points(points)
             if run and (values := [point.value for point in points if point.key == run.metric]):
@@ -366,7 +393,7 @@ class Jobs:
         elif name in self.waiting:
             self.waiting.discard(name)
         else:  # its start has failed half-way
-            TrialHandle(name, self._board.folder_of(record), None).end_what_is_left()
+            self._handle(record, None).end_what_is_left()
         self._end(name, Verdict(JobStatus.CANCELED, reason), None)
 
     def end_sweep(self, run: SweepRun, ending: Ending) -> None:

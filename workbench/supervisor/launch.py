@@ -12,10 +12,12 @@ from workbench.definition.expressions import as_text
 from workbench.definition.expressions import variables as expression_variables
 from workbench.store.files import TrialFolder, WorkspaceFolder
 from workbench.store.records import JobRecord
+from workbench.supervisor.containers import NOT_INSIDE, container_of, path_inside
 from workbench.trial.devices import nvml_folder
 from workbench.trial.host import command_line
 from workbench.trial.report import FOLDER_VARIABLE, WAKE_VARIABLE
 from workbench.trial.spec import TrialSpec
+from workbench.trial.tokens import new_token
 
 __all__ = ["output_path", "specify", "start_host"]
 
@@ -27,6 +29,7 @@ def specify(
     leased: Mapping[str, str],
     gpus: tuple[str, ...] = (),
     devices: str | None = None,
+    port: int | None = None,
 ) -> TrialSpec:
     """Resolve everything a trial host must know.
 
@@ -37,7 +40,9 @@ def specify(
         leased: variables that tell the trial what was leased for it.
         gpus: UUIDs of the GPUs among that.
         devices: the file that stands in for the driver, if one does.
+        port: at which MLflow is served on this machine, for a trial that cannot open its database.
     """
+    token = new_token(trial.folder) if port else None
     launch = job.launch
     folder = workspace.trial(trial.folder)
     return TrialSpec(
@@ -54,7 +59,7 @@ def specify(
         parent_folder=job.folder if trial.parent else None,
         number=trial.number,
         snapshot=str(workspace.snapshots / launch["snapshot"]) if launch["snapshot"] else None,
-        variables=_variables(trial, job, workspace, folder) | dict(leased),
+        variables=_variables(trial, job, workspace, folder) | _served(port, token) | dict(leased),
         gpus=list(gpus),
         devices=devices,
         nvml=nvml_folder() if gpus else None,
@@ -65,6 +70,15 @@ def specify(
         params=dict(trial.params),
         inputs=dict(launch["literals"]),
         notebook=launch.get("notebook"),
+        environment=launch.get("runs_in"),
+        container=container_of(
+            launch,
+            workspace,
+            folder,
+            {name: output_path(name, trial, launch, folder) for name in launch["outputs"]},
+            port,
+        ),
+        token=token,
         tags=dict(trial.tags),
     )
 
@@ -105,7 +119,7 @@ def start_host(folder: TrialFolder, lease: Sequence[int] = ()) -> int:
 def _variables(trial: JobRecord, job: JobRecord, workspace: WorkspaceFolder, folder: TrialFolder) -> dict[str, str]:
     launch = job.launch
     variables = {
-        **_interpreter(launch["python"], launch["search_path"]),
+        **_interpreter(launch["python"], launch["search_path"], launch.get("runs_in")),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         **launch["variables"],
         "AZUREML_RUN_ID": trial.name,
@@ -122,10 +136,13 @@ def _variables(trial: JobRecord, job: JobRecord, workspace: WorkspaceFolder, fol
         FOLDER_VARIABLE: str(folder.root),
         WAKE_VARIABLE: str(workspace.wake),
     }
+    in_container = (launch.get("runs_in") or {}).get("kind") == "image"
     data = {
-        name: str(folder.root / "inputs" / name) if facts["mode"] == "download" else facts["path"]
+        name: path_inside(name, facts, folder) if in_container else _path_here(name, facts, folder)
         for name, facts in launch["data"].items()
     }
+    if in_container:
+        variables = {name: value for name, value in variables.items() if name not in NOT_INSIDE}
     swept = {f"AZUREML_PARAMETER_{name}": as_text(value) for name, value in trial.params.items()}
     return (
         variables
@@ -139,6 +156,18 @@ def _variables(trial: JobRecord, job: JobRecord, workspace: WorkspaceFolder, fol
     )
 
 
+def _served(port: int | None, token: str | None) -> dict[str, str]:
+    """Return the variables that lead to MLflow over HTTP."""
+    if not (port and token):
+        return {}
+    address = f"http://127.0.0.1:{port}"
+    return {"MLFLOW_TRACKING_URI": address, "MLFLOW_REGISTRY_URI": address, "MLFLOW_TRACKING_TOKEN": token}
+
+
+def _path_here(name: str, facts: Mapping[str, str], folder: TrialFolder) -> str:
+    return str(folder.root / "inputs" / name) if facts["mode"] == "download" else facts["path"]
+
+
 def output_path(name: str, trial: JobRecord, launch: Mapping[str, Any], folder: TrialFolder) -> Path:
     """Return where a named output goes: its own folder, or the path that the job gives, one for each trial."""
     path = launch["output_paths"].get(name)
@@ -149,10 +178,15 @@ def output_path(name: str, trial: JobRecord, launch: Mapping[str, Any], folder: 
     return Path(path) / trial.name if trial.parent else Path(path)
 
 
-def _interpreter(python: str, search_path: str) -> Mapping[str, str]:
+def _interpreter(python: str, search_path: str, runs_in: Mapping[str, Any] | None) -> Mapping[str, str]:
     """Return the variables that make ``python`` and its scripts the first that a command finds."""
+    if runs_in and runs_in["kind"] == "image":
+        return {"PYTHONUNBUFFERED": "1"}
     scripts = Path(python).parent
     found = {"PATH": f"{scripts}{os.pathsep}{search_path}", "PYTHONUNBUFFERED": "1"}
-    if (scripts.parent / "pyvenv.cfg").exists():
+    if runs_in or (scripts.parent / "pyvenv.cfg").exists():  # one that has yet to be built is one too
         found["VIRTUAL_ENV"] = str(scripts.parent)
+    if runs_in:
+        # Nothing of the Python that submits; and where Jupyter finds the environment's own kernel first.
+        found |= {"PYTHONPATH": "", "PYTHONHOME": "", "JUPYTER_PATH": str(scripts.parent / "share" / "workbench")}
     return found

@@ -20,6 +20,7 @@ from workbench.store.files import WorkspaceFolder
 from workbench.store.schema import NewerStoreError
 from workbench.store.settings import Settings, read_settings
 from workbench.supervisor.board import Board
+from workbench.supervisor.engine_starts import EngineStarts
 from workbench.supervisor.finalizing import Finalizing
 from workbench.supervisor.jobs import Jobs
 from workbench.supervisor.mirroring import MirrorProcess
@@ -27,6 +28,7 @@ from workbench.supervisor.placement import Placer
 from workbench.supervisor.queue import Queue
 from workbench.supervisor.requests import Requests
 from workbench.supervisor.ringing import ring
+from workbench.supervisor.serving import ServedMlflow
 from workbench.supervisor.trials import TrialHandle
 from workbench.supervisor.warm import WarmStarts
 from workbench.trial.devices import devices_from
@@ -144,7 +146,18 @@ class _Shift:
         self._finalizing = Finalizing(board, mirror)
         placer = Placer(devices_from(settings.devices), lease_folder(), self._trial_of)
         self._warm = WarmStarts(workspace, enabled=settings.warm)
-        self._jobs = Jobs(board, self._finalizing, placer, self._watch, self._warm, settings.devices)
+        self._engine_starts = EngineStarts(workspace, enabled=settings.warm)
+        self._served = ServedMlflow(workspace)
+        self._jobs = Jobs(
+            board,
+            self._finalizing,
+            placer,
+            self._watch,
+            self._warm,
+            self._engine_starts,
+            self._served,
+            settings.devices,
+        )
         self._queue = Queue(board, self._jobs, placer, settings.slots)
         self._requests = Requests(board, self._jobs, self._finalizing)
         self._jobs.take_up()
@@ -184,6 +197,8 @@ class _Shift:
         self._jobs.advance()
         self._finalizing.end_those_that_can()
         self._warm.end_idle()
+        self._engine_starts.end_idle()
+        self._jobs.serve()
         self._tell(handled=handled)
 
     def stop_everything(self) -> None:
@@ -197,6 +212,8 @@ class _Shift:
             handle.close()
         self._jobs.close()
         self._warm.close()
+        self._engine_starts.close()
+        self._served.close()
         self._store.close()
 
     def _tell(self, *, handled: bool) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.store.files import TrialFolder, read_json
+from workbench.trial.container import end_container
+from workbench.trial.preparing import preparation_of
 from workbench.trial.processes import Identity, end_tree, is_alive, marked_processes
 from workbench.trial.progress import Progress, read_progress
 from workbench.trial.report import FOLDER_VARIABLE, Line, read_points
@@ -27,6 +29,7 @@ class TrialHandle:
         pid: of the host, when this process has just started it.
         metrics_read: bytes of ``metrics.jsonl`` that are in the store.
         gpus: UUIDs of the GPUs it has leased.
+        engine: address of the engine that runs its container; empty for one without.
     """
 
     def __init__(
@@ -36,14 +39,17 @@ class TrialHandle:
         pid: int | None,
         metrics_read: int = 0,
         gpus: tuple[str, ...] = (),
+        engine: str = "",
     ) -> None:
         self.name = name
         self.folder = folder
         self.metrics_read = metrics_read
         self.gpus = gpus
+        self.engine = engine
         self.host = Identity.of(pid) if pid else self._claimed_by()
         self.watch = self._open_watch()
         self._progress: Progress | None = None
+        self._preparation: dict[str, Any] = {}
         self._child: dict[str, Any] | None = None
 
     def close(self) -> None:
@@ -88,6 +94,17 @@ class TrialHandle:
             return None
         self._progress = now
         return now
+
+    def new_preparation(self) -> str | None:
+        """Return what is done to its environment, if that has changed since the last call."""
+        now = preparation_of(self.folder)
+        if now == self._preparation or "error" in now:
+            return None
+        self._preparation = now
+        if "seconds" in now:
+            done = "built" if now.get("built") else "built by another job"
+            return f"the environment is ready: {done} in {now['seconds']:.1f} s"
+        return str(now.get("text") or "")
 
     def stop(self) -> None:
         """Ask the host to end the trial; its ``exit.json`` will tell."""
@@ -140,8 +157,16 @@ class TrialHandle:
             )
 
     def end_what_is_left(self) -> tuple[str | None, list[int]]:
-        """End every process of the trial, its host included; return the signal it took, and what would not go."""
-        return end_tree(lambda: marked_processes(FOLDER_VARIABLE, str(self.folder.root)), grace=0)
+        """End every process of the trial, its host included, and its container.
+
+        Returns:
+            The signal it took, and what would not go.
+        """
+        needed, left = end_tree(lambda: marked_processes(FOLDER_VARIABLE, str(self.folder.root)), grace=0)
+        if not self.engine:
+            return needed, left
+        told = end_container(self.folder, self.engine)
+        return told.needed or needed, left + told.left
 
     def _bury(self) -> Exit:
         needed, left = self.end_what_is_left()

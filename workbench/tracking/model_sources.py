@@ -23,7 +23,7 @@ from workbench.store.files import WorkspaceFolder
 from workbench.store.records import JobRecord
 from workbench.tracking.model_paths import ARTIFACTS, JobPath, LocalPath, LoggedModelPath
 
-__all__ = ["MODEL_FILE", "Source", "Sources", "local_folder"]
+__all__ = ["MODEL_FILE", "ModelFacts", "Source", "Sources", "local_folder"]
 
 MODEL_FILE = "MLmodel"
 _COPIES = "_files"  # no experiment's folder begins with "_"
@@ -42,6 +42,27 @@ class Source:
     folder: Path
     run_id: str | None = None
     model_id: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """An MLflow model of a job.
+
+    Args:
+        path: where it is among the job's artifacts, or the name it was logged under.
+        folder: where its files are.
+        flavors: what can load it.
+        signature: its inputs and outputs, in words; None without one.
+        size: of all its files, in bytes.
+        has_example: whether an example of its input lies beside it.
+    """
+
+    path: str
+    folder: Path
+    flavors: tuple[str, ...]
+    signature: str | None
+    size: int
+    has_example: bool
 
 
 class Sources:
@@ -149,6 +170,16 @@ class Sources:
         """Return the names of the finished models that a run logged, in the order it did."""
         return tuple(dict.fromkeys(model.name for model in reversed(self._logged_models(run_id))))
 
+    def describe(self, run_id: str, artifacts: Path) -> tuple[ModelFacts, ...]:
+        """Return the models that a run logged, the newest first, then those it saved among its artifacts."""
+        logged = {model.name: local_folder(model.artifact_location) for model in reversed(self._logged_models(run_id))}
+        saved = {
+            path.parent.relative_to(artifacts).as_posix(): path.parent
+            for path in sorted(artifacts.rglob(MODEL_FILE))
+            if path.parent != artifacts
+        }
+        return tuple(_facts(path, folder) for path, folder in {**saved, **logged}.items())[::-1]
+
     def _logged_models(self, run_id: str) -> list[LoggedModel]:
         """Return the finished models that a run logged, newest first."""
         try:
@@ -209,6 +240,19 @@ def local_folder(uri: str) -> Path:
     if "://" in uri and not uri.startswith("file://"):
         raise ValidationException(f"{uri!r} is not on this machine", "path", "Download it, and give the local folder")
     return Path(local_file_uri_to_path(uri))
+
+
+def _facts(path: str, folder: Path) -> ModelFacts:
+    model = Model.load(str(folder))
+    signature = model.signature
+    return ModelFacts(
+        path=path,
+        folder=folder,
+        flavors=tuple(flavor for flavor in model.flavors or {} if flavor != "python_function"),
+        signature=None if signature is None else f"{signature.inputs} → {signature.outputs}",
+        size=sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
+        has_example=bool(model.saved_input_example_info),
+    )
 
 
 def _existing(path: Path, run_id: str) -> Source | None:

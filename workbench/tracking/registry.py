@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import NotFoundError, TrackingError, ValidationException
 from workbench.store.database import Store
 from workbench.store.files import WorkspaceFolder
+from workbench.store.records import JobRecord
 from workbench.tracking.facts import primary_metric
 from workbench.tracking.mirror import Mirror
 from workbench.tracking.model_paths import JobPath, LocalPath, LoggedModelPath, RegisteredPath, parse_model_path
@@ -22,7 +23,7 @@ from workbench.tracking.model_paths import JobPath, LocalPath, LoggedModelPath, 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-    from workbench.tracking.model_sources import Source
+    from workbench.tracking.model_sources import ModelFacts, Source
 
 __all__ = ["LATEST", "RegisteredModel", "Registry"]
 
@@ -158,6 +159,12 @@ class Registry:
         with _told_plainly(job):
             Mirror(self._workspace, self._store).catch_up()
             return self._sources.logged_by(job)
+
+    def models_of(self, job: JobRecord) -> Sequence[ModelFacts]:
+        """Return the MLflow models that a job has logged or saved, the newest first."""
+        with _told_plainly(job.name):
+            Mirror(self._workspace, self._store).catch_up()
+            return self._sources.describe(job.name, self._workspace.trial(job.folder).artifacts)
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
         """Let ``alias`` lead to a version, and to no other any more.

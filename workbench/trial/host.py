@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 
 from workbench.store.files import OWNER_ONLY, TrialFolder, read_json, write_json
 from workbench.trial.leases import keep_private
+from workbench.trial.preparing import builder, lacks_its_image, unfit, why_it_failed
 from workbench.trial.processes import Identity, adopt_orphans, descendants, end_tree
 from workbench.trial.report import poke
 from workbench.trial.spec import Exit, TrialSpec
-from workbench.trial.warm_process import become_python, remark_environment
+from workbench.trial.warm_process import MARKS, become_python, remark_environment
 from workbench.trial.working_copy import copy_tree, remove_unchanged
 
 if TYPE_CHECKING:
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
 __all__ = ["command_line", "main", "prepare"]
 
 _WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
+_CONTAINER_LOST = "the process that dealt with its container was killed; the container was ended"
+_PACKAGE = Path(__file__).resolve().parents[2]
 _TAIL_BYTES = 4000
 _TAIL_LINES = 20
 _PATIENCE, _RETRY = 3600.0, 1.0  # seconds to wait for room on a full disk, and between two tries
+_ENGINE_PATIENCE = 40.0  # seconds in which a container engine does what it is asked for
 _GPU_PATIENCE = 10.0  # seconds in which a driver has let go of a process that has ended
 _NEVER = 86400.0  # seconds; sigtimedwait wants a number
 
@@ -43,8 +47,7 @@ _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from workbench.trial.host 
 
 def command_line(folder: TrialFolder, lease: Iterable[int] = ()) -> list[str]:
     """Return the command that starts a host for the trial in ``folder``; it inherits the descriptors of ``lease``."""
-    package = Path(__file__).resolve().parents[2]
-    return [sys.executable, "-I", "-S", "-c", _BOOT, str(package), str(folder.root), *map(str, lease)]
+    return [sys.executable, "-I", "-S", "-c", _BOOT, str(_PACKAGE), str(folder.root), *map(str, lease)]
 
 
 def main(root: str, *lease: str, ready: Ready | None = None) -> None:
@@ -106,8 +109,17 @@ def _run(spec: TrialSpec, folder: TrialFolder, ready: Ready | None) -> Exit:
     os.chdir(folder.work)
     if signal.sigpending() & {signal.SIGTERM, signal.SIGINT}:
         return Exit(cause="terminated", code=None, ended=time.time())
+    if spec.environment and (ending := _make_environment(spec, folder)):
+        return ending
     gone = _gpu_check(spec)
     killings = _kernel_killings()
+    if spec.container:
+        warm = ready is not None and "docker" in ready.preloaded
+        ending = _run_container(spec, folder, gone, warm=warm)
+        if not lacks_its_image(spec, folder):
+            return ending
+        # It was there when the environment was looked for: make it again, once.
+        return _make_environment(spec, folder) or _run_container(spec, folder, gone, warm=warm)
     started = time.time()
     child = _start(spec, folder) if ready is None or not spec.words else _fork(spec, folder, ready)
     write_json(folder.host, {**(read_json(folder.host) or {}), "child": {"pid": child, "time": started}})
@@ -132,6 +144,67 @@ def _run(spec: TrialSpec, folder: TrialFolder, ready: Ready | None) -> Exit:
         kernel_killed=cause == "exited" and code != 0 and _kernel_killings() > killings,
         message="" if code == 0 else _tail(folder.log),
     )
+
+
+def _run_container(spec: TrialSpec, folder: TrialFolder, gone: Callable[[], list[int]], *, warm: bool) -> Exit:
+    """Run the command in a container; a process of its own deals with the engine."""
+    from workbench.trial.container import command_line as container_command  # noqa: PLC0415 - others need none of it
+    from workbench.trial.container import ending_of  # noqa: PLC0415
+
+    if warm:
+        child = _fork_container(spec, folder)
+    else:
+        child = _spawn(container_command(folder), _helper_variables(spec), folder.host_log)
+    cause, _ = _wait(child, None if spec.timeout is None else time.monotonic() + spec.timeout)
+    _, left = _end_rest(spec.grace + _ENGINE_PATIENCE)
+    told, give_up = ending_of(folder), time.monotonic() + _ENGINE_PATIENCE
+    while (told is None or not told.gone) and time.monotonic() < give_up:
+        # The process was killed, or the engine was away; whoever cleans up may be killed too.
+        cleaner = _spawn(container_command(folder, only_end=True), _helper_variables(spec), folder.host_log)
+        _wait(cleaner, give_up)
+        _end_rest(0)
+        told = ending_of(folder)
+    left += gone()
+    ended = time.time()
+    if spec.snapshot:
+        remove_unchanged(spec.snapshot, str(folder.work))
+    if told is None or (told.code is None and cause == "exited"):
+        message = told.error if told and told.error else f"{_CONTAINER_LOST}\n{_tail(folder.host_log)}"
+        started = told.started if told else None
+        return Exit(cause="host_error", code=None, started=started, ended=ended, left=left, message=message)
+    return Exit(
+        cause=cause,
+        code=told.code,
+        started=told.started,
+        ended=ended,
+        needed=told.needed,
+        left=left + told.left,
+        kernel_killed=told.oom,
+        message="" if told.code == 0 else _tail(folder.log),
+    )
+
+
+def _fork_container(spec: TrialSpec, folder: TrialFolder) -> int:
+    """Deal with the engine in a fork of this process, which has imported its client."""
+    from workbench.trial.container import main as run_container  # noqa: PLC0415
+
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            os.setsid()
+            remark_environment(spec.variables)
+            code = run_container(str(folder.root))
+        finally:
+            os._exit(code)
+    return pid
+
+
+def _helper_variables(spec: TrialSpec) -> dict[str, str]:
+    """Return the variables of a process that helps a trial: what its submitter had, our package, and the marks."""
+    surroundings = read_json(Path(spec.surroundings)) or {}
+    marks = {name: spec.variables[name] for name in MARKS if name in spec.variables}
+    return {**surroundings, **marks, "PYTHONPATH": str(_PACKAGE)}
 
 
 def prepare(spec: TrialSpec, folder: TrialFolder) -> None:
@@ -165,17 +238,35 @@ def _copy_input(source: Path, target: Path) -> None:
         target.write_bytes(source.read_bytes())
 
 
+def _make_environment(spec: TrialSpec, folder: TrialFolder) -> Exit | None:
+    """Build the environment, unless it is there; return how the trial ended if it has none now."""
+    if command := builder(spec, folder):
+        child = _spawn(command, _helper_variables(spec), folder.log)
+        cause, status = _wait(child, None)
+        if cause != "exited" or status != 0:
+            needed, left = _end_rest(spec.grace)
+            cause = "not_prepared" if cause == "exited" else cause
+            message = why_it_failed(folder) or f"the environment could not be built\n{_tail(folder.log)}"
+            return Exit(cause=cause, code=None, ended=time.time(), needed=needed, left=left, message=message)
+    if why := unfit(spec):
+        return Exit(cause="not_prepared", code=None, ended=time.time(), message=why)
+    return None
+
+
 def _start(spec: TrialSpec, folder: TrialFolder) -> int:
     surroundings = read_json(Path(spec.surroundings)) or {}
     shell = "/bin/bash" if os.access("/bin/bash", os.X_OK) else "/bin/sh"
-    log = str(folder.log)
+    return _spawn([shell, "-c", spec.command], surroundings | spec.variables, folder.log)
+
+
+def _spawn(command: list[str], variables: Mapping[str, str], log: Path) -> int:
     return os.posix_spawn(
-        shell,
-        [shell, "-c", spec.command],
-        surroundings | spec.variables,
+        command[0],
+        command,
+        variables,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],
         setsid=True,

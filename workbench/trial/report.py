@@ -1,68 +1,21 @@
 """Metric points on their way out of a trial: one line of ``metrics.jsonl`` each.
 
-Standard library only: bare images and notebooks use it without the rest of the workbench.
+Standard library only.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import time
-from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["FOLDER_VARIABLE", "WAKE_VARIABLE", "Line", "log", "poke", "read_points", "report"]
+from workbench.trial.bare import FOLDER_VARIABLE, WAKE_VARIABLE, log, poke, report
 
-FOLDER_VARIABLE = "WORKBENCH_TRIAL_FOLDER"
-WAKE_VARIABLE = "WORKBENCH_WAKE"
+__all__ = ["FOLDER_VARIABLE", "WAKE_VARIABLE", "Line", "log", "poke", "read_points", "report"]
 
 _INT64 = 1 << 63
 
 Line = tuple[str, float, int, int]
 """Key, value, step, time in milliseconds since the epoch."""
-
-
-def log(*, step: int = 0, **metrics: float) -> None:
-    """Report metric values of the running trial; needs no MLflow.
-
-    Outside a trial the values are printed, so that the same code can be tried in a notebook.
-
-    Args:
-        step: MLflow's step number; 0 when the metric has none.
-        metrics: name → value.
-
-    Raises:
-        ValueError: a value is no number.
-    """
-    now = time.time_ns() // 1_000_000
-    points = [(key, float(value), int(step), now) for key, value in metrics.items()]
-    if folder := os.environ.get(FOLDER_VARIABLE):
-        report(Path(folder), points, os.environ.get(WAKE_VARIABLE))
-    else:
-        print(f"step {step}: " + ", ".join(f"{key}={value:g}" for key, value, *_ in points))  # noqa: T201
-
-
-def report(folder: Path, points: Iterable[Line], wake: str | None) -> None:
-    """Append ``points`` to the metrics of the trial in ``folder`` and wake the supervisor.
-
-    One write of whole lines to a descriptor opened for appending: the lines of several processes and threads never mix.
-
-    Args:
-        folder: the trial folder.
-        points: key, value, step, time in milliseconds.
-        wake: path of the supervisor's FIFO.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    text = "".join(json.dumps({"k": key, "v": value, "s": step, "t": at}) + "\n" for key, value, step, at in points)
-    descriptor = os.open(folder / "metrics.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
-    if wake:
-        poke(wake)
 
 
 def read_points(path: Path, offset: int = 0) -> tuple[list[Line], int]:
@@ -82,23 +35,6 @@ def read_points(path: Path, offset: int = 0) -> tuple[list[Line], int]:
     whole = data.rfind(b"\n") + 1
     points = [point for line in data[:whole].splitlines() if (point := _parse(line)) is not None]
     return points, offset + whole
-
-
-def poke(wake: str | os.PathLike[str]) -> bool:
-    """Write one byte to the FIFO at ``wake`` without ever waiting; return whether somebody reads it."""
-    try:
-        descriptor = os.open(wake, os.O_WRONLY | os.O_NONBLOCK)
-    except OSError:  # nobody reads (ENXIO), or there is no workspace any more
-        return False
-    try:
-        os.write(descriptor, b"!")
-    except BlockingIOError:
-        return True  # full of bytes that say the same
-    except BrokenPipeError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
 
 
 def _parse(line: bytes) -> Line | None:

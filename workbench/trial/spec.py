@@ -38,6 +38,11 @@ class TrialSpec:
         nvml: folder of the module that asks the driver.
         notebook: of a notebook trial: ``path`` in the working directory, ``kernel``, and parameters: ``values`` with
             their types, and the names of those that are paths: ``data``, ``outputs``.
+        environment: of a trial that runs elsewhere than in the Python that submits: ``kind``, ``key``, ``recipe`` and
+            ``cache`` of what must be there before it starts; see ``workbench.environments``. With ``image`` it runs in
+            a container of the engine at ``engine``.
+        container: of a trial in a container: what the engine is asked for; see ``workbench.trial.container``.
+        token: with which it may call MLflow over HTTP; None for one that opens the database.
         params, inputs, tags, experiment_name, display_name, created: facts for tracking.
     """
 
@@ -63,6 +68,9 @@ class TrialSpec:
     devices: str | None = None
     nvml: str | None = None
     notebook: dict[str, Any] | None = None
+    environment: dict[str, Any] | None = None
+    container: dict[str, Any] | None = None
+    token: str | None = None
     params: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
@@ -90,7 +98,8 @@ class Exit:
     """How a trial ended; written as ``exit.json``, the host's last act.
 
     Args:
-        cause: ``exited`` by itself, ``terminated`` on request, ``timeout``, ``host_error``, or ``host_lost`` when
+        cause: ``exited`` by itself, ``terminated`` on request, ``timeout``, ``not_prepared`` when its
+            environment could not be made, ``host_error``, or ``host_lost`` when
             the supervisor wrote this for a host that no longer could.
         code: exit code of the command; None when a signal ended it or it never started.
         signal: the signal that ended the command.

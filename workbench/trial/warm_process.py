@@ -26,6 +26,7 @@ from workbench.trial.report import FOLDER_VARIABLE
 
 __all__ = [
     "ENVIRONMENT_ROOM",
+    "MARKS",
     "Changes",
     "become_python",
     "changes_since",
@@ -35,13 +36,15 @@ __all__ = [
     "renew_process",
 ]
 
+MARKS = (FOLDER_VARIABLE, "WORKBENCH_WORKSPACE")
+"""Variables by which the processes of a trial are found."""
+
 ENVIRONMENT_ROOM = "WORKBENCH_ROOM"
 """Variable that a fork server is started with: room in which a child writes who it is, for who looks in ``/proc``."""
 
 Changes = dict[str, tuple[str | None, str | None]]
 """What has happened to environment variables: name → value before and after; None for a variable that is not there."""
 
-_MARKS = (FOLDER_VARIABLE, "WORKBENCH_WORKSPACE")
 _DEFAULT_SIGNALS = (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -106,7 +109,7 @@ def remark_environment(variables: Mapping[str, str]) -> None:
         variables: the environment of the trial, or as much of it as is known.
     """
     address, size = _environment_room()
-    text = b"\0".join(f"{name}={variables[name]}".encode() for name in _MARKS if name in variables)
+    text = b"\0".join(f"{name}={variables[name]}".encode() for name in MARKS if name in variables)
     if len(text) < size:
         ctypes.memmove(address, text.ljust(size, b"\0"), size)
 

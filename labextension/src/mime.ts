@@ -1,0 +1,93 @@
+/** Shows `application/vnd.workbench.job+json` of a saved or a fresh output: live, and with no kernel. */
+import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+import { ServerConnection } from '@jupyterlab/services';
+import { Widget } from '@lumino/widgets';
+
+const MIME_TYPE = 'application/vnd.workbench.job+json';
+
+interface Reference {
+  name: string;
+  workspace: string;
+}
+
+class JobOutput extends Widget implements IRenderMime.IRenderer {
+  private unmount: (() => void) | null = null;
+  private shown = '';
+
+  constructor(private readonly sanitizer: IRenderMime.ISanitizer) {
+    super();
+  }
+
+  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    const reference = model.data[MIME_TYPE] as unknown as Reference;
+    const key = JSON.stringify([reference.workspace, reference.name]);
+    if (key === this.shown) {
+      return; // the output was updated with a newer snapshot: what is shown is live anyway
+    }
+    this.shown = key;
+    this.unmount?.();
+    this.unmount = null;
+    const settings = ServerConnection.makeSettings();
+    const query = new URLSearchParams({ name: reference.name, workspace: reference.workspace });
+    if (!(await isThere(settings, query))) {
+      this.showSnapshot(model);
+      return;
+    }
+    const { mount, SocketTransport, plotlyOnce } = await import('./view');
+    if (this.isDisposed) {
+      return;
+    }
+    const transport = new SocketTransport(
+      `${settings.wsUrl}workbench/view?${query.toString()}`,
+      address => new settings.WebSocket(address),
+      () => plotlyOnce(() => text(settings, `${settings.baseUrl}workbench/plotly.js`))
+    );
+    this.node.replaceChildren();
+    this.unmount = mount(this.node, transport);
+  }
+
+  override dispose(): void {
+    this.unmount?.();
+    this.unmount = null;
+    super.dispose();
+  }
+
+  /** What the notebook itself holds, where the workspace is not on this machine, or not served. */
+  private showSnapshot(model: IRenderMime.IMimeModel): void {
+    const frame = document.createElement('div');
+    frame.className = 'workbench-snapshot';
+    frame.innerHTML = this.sanitizer.sanitize(String(model.data['text/html'] ?? ''));
+    this.node.replaceChildren(frame);
+  }
+}
+
+async function isThere(settings: ServerConnection.ISettings, query: URLSearchParams): Promise<boolean> {
+  try {
+    const answer = await ServerConnection.makeRequest(`${settings.baseUrl}workbench/job?${query.toString()}`, {}, settings);
+    return answer.ok;
+  } catch {
+    return false; // no server extension, or no server
+  }
+}
+
+async function text(settings: ServerConnection.ISettings, address: string): Promise<string> {
+  const answer = await ServerConnection.makeRequest(address, {}, settings);
+  if (!answer.ok) {
+    throw new Error(`plotly cannot be loaded: ${answer.status} ${answer.statusText}`);
+  }
+  return answer.text();
+}
+
+const extension: IRenderMime.IExtension = {
+  id: 'workbench-lab:job',
+  description: 'Shows jobs and sweeps of the workbench.',
+  rendererFactory: {
+    safe: true,
+    mimeTypes: [MIME_TYPE],
+    defaultRank: -10, // before the widget, which needs a kernel
+    createRenderer: options => new JobOutput(options.sanitizer)
+  },
+  dataType: 'json'
+};
+
+export default extension;

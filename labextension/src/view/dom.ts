@@ -1,0 +1,105 @@
+/** Small helpers to make elements. */
+
+type Attributes = Record<string, string | number | boolean | ((event: Event) => void)>;
+
+export function h<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: Attributes = {},
+  ...children: (Node | string | null)[]
+): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === 'function') {
+      element.addEventListener(name, value);
+    } else if (typeof value === 'boolean') {
+      element.toggleAttribute(name, value);
+    } else {
+      element.setAttribute(name, String(value));
+    }
+  }
+  element.append(...children.filter(child => child !== null));
+  return element;
+}
+
+export function number(value: number | null | undefined): string {
+  if (value === null || value === undefined) {
+    return '–';
+  }
+  if (Number.isInteger(value) && Math.abs(value) < 1e6) {
+    return String(value);
+  }
+  const size = Math.abs(value);
+  return size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(2) : String(Number(value.toPrecision(5)));
+}
+
+export function duration(seconds: number | null): string {
+  if (seconds === null || !Number.isFinite(seconds)) {
+    return '–';
+  }
+  if (seconds < 60) {
+    return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  }
+  const minutes = Math.floor(seconds / 60);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  return minutes < 60
+    ? `${minutes}:${two(Math.round(seconds) % 60)} min`
+    : `${Math.floor(minutes / 60)}:${two(minutes % 60)} h`;
+}
+
+export function bytes(count: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let index = 0;
+  while (count >= 1000 && index < units.length - 1) {
+    count /= 1000;
+    index += 1;
+  }
+  return `${count < 10 && index ? count.toFixed(1) : Math.round(count)} ${units[index] ?? ''}`;
+}
+
+const ICONS: Record<string, string> = {
+  Completed: '✓',
+  Failed: '✗',
+  Canceled: '⊘',
+  CancelRequested: '⊘',
+  Running: '▶',
+  Queued: '…',
+  Finalizing: '▷',
+  Preparing: '⚙',
+  Starting: '⚙',
+  NotStarted: '○',
+  NotResponding: '?'
+};
+
+/** A status as an icon and a word: never by colour alone. */
+export function status(value: string): HTMLElement {
+  return h(
+    'span',
+    { class: `wb-status wb-${value}` },
+    h('span', { 'aria-hidden': 'true', class: 'wb-icon' }, ICONS[value] ?? '•'),
+    ` ${value}`
+  );
+}
+
+/** Keep a function from running more often than every so many milliseconds; the last call always runs. */
+export function throttled(run: () => void, every: number): { (): void; cancel(): void } {
+  let timer = 0;
+  let last = 0;
+  const call = (): void => {
+    if (timer) {
+      return;
+    }
+    timer = window.setTimeout(
+      () => {
+        timer = 0;
+        last = performance.now();
+        run();
+      },
+      Math.max(0, last + every - performance.now())
+    );
+  };
+  call.cancel = () => {
+    window.clearTimeout(timer);
+    timer = 0;
+  };
+  return call;
+}

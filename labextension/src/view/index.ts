@@ -1,0 +1,426 @@
+import { Chart, ParallelChart } from './charts';
+import { duration, h, number, status, throttled } from './dom';
+import { LogPanel, OutputsPanel, RegisterPanel, UsagePanel, factsTable, type Panel } from './panels';
+import { State } from './state';
+import { STYLES } from './styles';
+import { TrialTable } from './table';
+import type { Transport } from './transport';
+
+export { SocketTransport, type Transport } from './transport';
+export { plotlyOnce } from './plotly';
+
+/** Put a live view of a job into `parent`; the function that is returned takes it away again. */
+export function mount(parent: HTMLElement, transport: Transport): () => void {
+  const view = new View(transport);
+  parent.append(view.element);
+  return () => view.destroy();
+}
+
+const ORDER = ['Completed', 'Canceled', 'Failed', 'Running'];
+const CLOCK_EVERY = 1000;
+let lastId = 0;
+
+class View {
+  readonly element = h('div', { class: 'wb-view' });
+  private readonly state: State;
+  private readonly head = h('div', { class: 'wb-head' });
+  private readonly bar = h('div', { class: 'wb-progress', 'aria-hidden': 'true' });
+  private readonly body = h('div', {});
+  private readonly message = h('div', { class: 'wb-message', role: 'status', hidden: true });
+  private readonly id = `wb-${++lastId}`;
+  private readonly panels: { name: string; title: string; panel: Panel }[] = [];
+  private readonly buttons = new Map<string, HTMLButtonElement>();
+  private readonly clock: number;
+  private readonly themes: MutationObserver;
+  private readonly drawHead = throttled(() => this.showHead(), 150);
+  private tabs: HTMLElement | null = null;
+  private table: TrialTable | null = null;
+  private parallel: ParallelChart | null = null;
+  private shown = '';
+  private built = false;
+
+  constructor(transport: Transport) {
+    this.state = new State(transport);
+    this.element.append(h('style', {}, STYLES), this.head, this.bar, this.message, this.body);
+    this.head.append(h('span', { class: 'wb-dim' }, 'Connecting …'));
+    this.state.onChange(() => {
+      this.build();
+      this.drawHead();
+    });
+    this.state.onLink(() => this.showLink());
+    this.clock = window.setInterval(() => this.state.isFinished || this.drawHead(), CLOCK_EVERY);
+    this.themes = new MutationObserver(() => this.panels.forEach(({ panel }) => panel.recolor?.()));
+    for (const element of [document.body, document.documentElement]) {
+      this.themes.observe(element, { attributes: true, attributeFilter: ['data-jp-theme-light', 'data-jp-theme-name', 'class', 'data-vscode-theme-id'] });
+    }
+  }
+
+  destroy(): void {
+    window.clearInterval(this.clock);
+    this.drawHead.cancel();
+    this.themes.disconnect();
+    this.panels.forEach(({ panel }) => panel.destroy?.());
+    this.table?.destroy();
+    this.state.close();
+    this.element.remove();
+  }
+
+  private build(): void {
+    const header = this.state.header;
+    if (this.built || !header) {
+      return;
+    }
+    this.built = true;
+    if (header.type === 'sweep') {
+      this.buildSweep();
+    } else {
+      this.buildJob();
+    }
+    this.select(this.panels[0]?.name ?? '');
+  }
+
+  private buildSweep(): void {
+    this.parallel = new ParallelChart(this.state, () => this.brushChanged());
+    const curves = new Chart(this.state, 'curves', 'The metric of each trial over its steps');
+    const scatter = new Chart(this.state, 'scatter', 'The primary metric over one parameter');
+    this.add('parallel', 'Parallel coordinates', withTools(this.parallel, this.parallelTools()));
+    this.add('curves', 'Curves', withTools(curves, this.curveTools(curves)));
+    this.add('progress', 'Progress', new Chart(this.state, 'progress', 'Each trial’s value, and the best so far'));
+    this.add('scatter', 'Scatter', withTools(scatter, this.scatterTools(scatter)));
+    this.add('importance', 'Importance', new Chart(this.state, 'importance', 'How much each parameter matters'));
+    this.add('log', 'Log', new LogPanel(this.state));
+    this.add('outputs', 'Outputs', new OutputsPanel(this.state));
+    this.add('resources', 'Resources', new UsagePanel(this.state));
+    this.add('register', 'Register best model', new RegisterPanel(this.state));
+    this.table = new TrialTable(this.state);
+    this.body.append(this.tabList(), ...this.panelElements(), this.tableTools(this.table), this.table.element);
+  }
+
+  private buildJob(): void {
+    const curves = new Chart(this.state, 'curves', 'The job’s metrics over their steps');
+    const facts = h('div', { class: 'wb-scroll' });
+    const showFacts = (): void => {
+      const header = this.state.header;
+      facts.replaceChildren(
+        factsTable([
+          ...Object.entries(header?.params ?? {}).map(([name, value]): [string, string] => [name, typeof value === 'number' ? number(value) : String(value)]),
+          ['experiment', header?.experiment ?? ''],
+          ...(header?.error ? [['error', h('pre', { class: 'wb-code' }, header.error)] as [string, Node]] : [])
+        ])
+      );
+    };
+    showFacts();
+    this.state.onChange(showFacts);
+    this.add('log', 'Log', new LogPanel(this.state));
+    this.add('curves', 'Metrics', curves);
+    this.add('facts', 'Parameters', { element: facts, show: () => undefined });
+    this.add('outputs', 'Outputs', new OutputsPanel(this.state));
+    this.add('resources', 'Resources', new UsagePanel(this.state));
+    this.add('register', 'Register model', new RegisterPanel(this.state));
+    this.body.append(this.tabList(), ...this.panelElements());
+  }
+
+  private add(name: string, title: string, panel: Panel): void {
+    this.panels.push({ name, title, panel });
+  }
+
+  // Tabs
+
+  private tabList(): HTMLElement {
+    this.tabs = h('div', { class: 'wb-tabs', role: 'tablist', 'aria-label': 'views of the job' });
+    this.panels.forEach(({ name, title }, index) => {
+      const tab = h(
+        'button',
+        {
+          type: 'button',
+          role: 'tab',
+          id: `${this.id}-tab-${name}`,
+          'aria-controls': `${this.id}-${name}`,
+          'data-tab': name,
+          click: () => this.select(name),
+          keydown: event => {
+            const step = { ArrowRight: 1, ArrowLeft: -1 }[(event as KeyboardEvent).key];
+            if (step) {
+              const next = this.panels[(index + step + this.panels.length) % this.panels.length];
+              this.select(next?.name ?? '');
+              this.tabs?.querySelector<HTMLElement>('[aria-selected=true]')?.focus();
+            }
+          }
+        },
+        title
+      );
+      this.tabs?.append(tab);
+    });
+    return this.tabs;
+  }
+
+  private panelElements(): HTMLElement[] {
+    return this.panels.map(({ name, panel }) =>
+      h('div', { class: 'wb-panel', role: 'tabpanel', id: `${this.id}-${name}`, 'aria-labelledby': `${this.id}-tab-${name}`, 'data-panel': name, hidden: true }, panel.element)
+    );
+  }
+
+  private select(name: string): void {
+    this.shown = name;
+    this.tabs?.querySelectorAll<HTMLElement>('[role=tab]').forEach(tab => {
+      const selected = tab.dataset['tab'] === name;
+      tab.setAttribute('aria-selected', String(selected));
+      tab.tabIndex = selected ? 0 : -1;
+    });
+    this.body.querySelectorAll<HTMLElement>(':scope > .wb-panel').forEach(panel => (panel.hidden = panel.dataset['panel'] !== name));
+    this.panels.forEach(entry => entry.panel.show(entry.name === this.shown));
+  }
+
+  // Head
+
+  private showHead(): void {
+    const header = this.state.header;
+    if (!header) {
+      return;
+    }
+    const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset['action'] : undefined;
+    const elapsed = header.started === null ? null : (header.ended ?? Date.now() / 1000) - header.started;
+    const ended = ORDER.slice(0, 3).reduce((sum, name) => sum + (header.counts[name] ?? 0), 0);
+    const facts: (HTMLElement | null)[] = [
+      fact('', status(header.held && !this.state.isFinished ? `${header.status}` : header.status)),
+      header.held && !this.state.isFinished ? fact('', '⏸ paused') : null,
+      header.type === 'sweep' ? fact('trials', `${ended} of ${header.total ?? '?'}`, (header.counts['Running'] ?? 0) ? ` · ${header.counts['Running'] ?? 0} running` : '') : null,
+      header.type === 'sweep' ? fact(`best ${header.metric?.name ?? ''}`, number(header.best?.score), header.best ? ` · trial ${header.best.number}` : '') : null,
+      fact('time', duration(elapsed)),
+      header.remaining === null ? null : fact('about', duration(header.remaining), ' left')
+    ];
+    this.head.replaceChildren(
+      h('span', { class: 'wb-title' }, header.displayName || header.name, h('small', {}, header.displayName && header.displayName !== header.name ? header.name : header.type)),
+      ...facts.filter(entry => entry !== null),
+      this.actions()
+    );
+    if (focused) {
+      this.head.querySelector<HTMLElement>(`[data-action="${focused}"]`)?.focus();
+    }
+    const total = Math.max(header.total ?? 0, this.state.trials.size, 1);
+    this.bar.replaceChildren(...ORDER.map(name => {
+      const part = h('i', { class: `wb-${name}` });
+      part.style.width = `${(100 * (header.counts[name] ?? 0)) / total}%`;
+      return part;
+    }));
+    this.bar.hidden = header.type !== 'sweep';
+    if (header.status === 'Failed' || (header.reason && !this.said)) {
+      this.say([header.reason, header.status === 'Failed' ? header.error : null].filter(Boolean).join('\n'), header.status === 'Failed', false);
+    }
+  }
+
+  private said = false;
+
+  private actions(): HTMLElement {
+    const header = this.state.header;
+    const action = (id: string, title: string, run: () => Promise<string>, enabled = true): HTMLElement => {
+      const button = h('button', { type: 'button', 'data-action': id, click: () => void this.act(button, run) }, title);
+      button.disabled = !enabled || !this.state.linked;
+      this.buttons.set(id, button);
+      return button;
+    };
+    const finished = this.state.isFinished;
+    const selected = [...this.state.selected].filter(name => !isOver(this.state.trials.get(name)?.status));
+    const buttons: HTMLElement[] = [];
+    if (header?.type === 'sweep') {
+      if (selected.length) {
+        buttons.push(action('stop-trials', selected.length === 1 ? `Stop trial ${this.state.trials.get(selected[0] ?? '')?.number ?? ''}` : `Stop ${selected.length} trials`, () => this.state.ask('cancel', { names: selected })));
+      }
+      if (!finished) {
+        buttons.push(header.held ? action('resume', 'Resume', () => this.state.ask('resume', {})) : action('pause', 'Pause', () => this.state.ask('pause', {})));
+      }
+      buttons.push(action('more', 'More trials', () => this.more()));
+    }
+    if (!finished) {
+      buttons.push(action('stop', header?.type === 'sweep' ? 'Stop sweep' : 'Stop', () => this.stop()));
+    } else {
+      buttons.push(action('rerun', 'Rerun', () => this.rerun()));
+    }
+    return h('span', { class: 'wb-actions' }, ...buttons);
+  }
+
+  private async act(button: HTMLButtonElement, run: () => Promise<string>): Promise<void> {
+    button.disabled = true;
+    try {
+      const told = await run();
+      if (told) {
+        this.say(told, false);
+      }
+    } catch (error) {
+      this.say(error instanceof Error ? error.message : String(error), true);
+    } finally {
+      this.drawHead();
+    }
+  }
+
+  private say(text: string, isError: boolean, asked = true): void {
+    this.said = asked;
+    if (this.message.textContent !== text) {
+      this.message.textContent = text;
+    }
+    this.message.hidden = !text;
+    this.message.classList.toggle('wb-error', isError);
+  }
+
+  private async stop(): Promise<string> {
+    const running = this.state.header?.counts['Running'] ?? 0;
+    const really = await this.confirm(`Stop ${this.state.header?.name ?? ''}${running > 1 ? ` and its ${running} running trials` : ''}? What has finished stays.`, 'Stop it');
+    return really ? this.state.ask('cancel', {}) : '';
+  }
+
+  private async more(): Promise<string> {
+    const input = h('input', { type: 'number', min: 1, value: 10, 'aria-label': 'how many more trials' });
+    const really = await this.confirm('How many more trials?', 'Add them', input);
+    const trials = Math.round(Number(input.value));
+    return really ? this.state.ask('extend', { trials }) : '';
+  }
+
+  private async rerun(): Promise<string> {
+    const again = await this.state.ask('rerun', { trial: null });
+    const drift = again.drift.length ? `\nNot as it was: ${again.drift.join('; ')}` : '';
+    return `Running again as ${again.name}${drift}`;
+  }
+
+  /** Ask in place: a dialog of the browser would block all of JupyterLab. */
+  private confirm(question: string, yes: string, ...parts: HTMLElement[]): Promise<boolean> {
+    return new Promise(resolve => {
+      const answer = (value: boolean): void => {
+        row.remove();
+        resolve(value);
+      };
+      const row = h(
+        'div',
+        { class: 'wb-tools wb-confirm', role: 'alertdialog', 'aria-label': question, keydown: event => (event as KeyboardEvent).key === 'Escape' && answer(false) },
+        h('span', {}, question),
+        ...parts,
+        h('button', { type: 'button', class: 'wb-primary', 'data-answer': 'yes', click: () => answer(true) }, yes),
+        h('button', { type: 'button', click: () => answer(false) }, 'No')
+      );
+      row.style.paddingBottom = '6px';
+      this.element.querySelector('.wb-confirm')?.remove();
+      this.bar.after(row);
+      (parts[0] ?? row.querySelector('button'))?.focus();
+    });
+  }
+
+  private showLink(): void {
+    if (this.state.gone !== null) {
+      this.say(this.state.gone, true);
+      this.head.replaceChildren(h('span', { class: 'wb-dim' }, 'There is nothing to show'));
+    } else if (!this.state.linked) {
+      this.say('The connection is lost; trying again. The job itself does not need it.', true);
+    } else if (this.state.header) {
+      this.say('', false, false);
+    }
+    this.drawHead();
+  }
+
+  // Tools of the tabs
+
+  private parallelTools(): HTMLElement {
+    const top = h('select', { 'aria-label': 'how many trials', change: () => this.parallel?.set({ top: top.value ? Number(top.value) : null }) },
+      ...[['', 'all trials'], ['10', 'best 10'], ['50', 'best 50'], ['200', 'best 200']].map(([value, title]) => h('option', { value: value ?? '' }, title ?? '')));
+    const clear = h('button', { type: 'button', 'data-action': 'clear', click: () => this.parallel?.clear() }, 'Clear brush');
+    const narrow = h('button', { type: 'button', 'data-action': 'narrow', title: 'Draw the trials yet to come from the brushed ranges only' }, 'Narrow the search to this brush');
+    narrow.addEventListener('click', () => void this.act(narrow, () => this.state.ask('narrow', { ranges: this.parallel?.ranges() ?? {} })));
+    this.buttons.set('clear', clear);
+    this.buttons.set('narrow', narrow);
+    clear.disabled = narrow.disabled = true;
+    return h('div', { class: 'wb-tools' }, top, clear, narrow, h('span', { class: 'wb-dim' }, 'drag along an axis to brush'));
+  }
+
+  private brushChanged(): void {
+    const brushed = this.parallel?.isBrushed ?? false;
+    const ranges = Object.keys(this.parallel?.ranges() ?? {}).length;
+    const clear = this.buttons.get('clear');
+    const narrow = this.buttons.get('narrow');
+    if (clear && narrow) {
+      clear.disabled = !brushed;
+      narrow.disabled = !ranges || !this.state.linked;
+    }
+  }
+
+  private curveTools(chart: Chart): HTMLElement {
+    const metric = h('select', { 'aria-label': 'metric', change: () => chart.set({ metric: metric.value }) });
+    const fill = (): void => {
+      void this.state.ask('metrics', {}).then(names => {
+        if (names.length !== metric.options.length) {
+          const chosen = metric.value;
+          metric.replaceChildren(...names.map(name => h('option', { value: name }, name)));
+          metric.value = names.includes(chosen) ? chosen : (names[0] ?? '');
+        }
+      });
+    };
+    metric.addEventListener('pointerdown', fill);
+    metric.addEventListener('focus', fill);
+    const named = this.state.header?.metric?.name ?? '';
+    metric.append(h('option', { value: named }, named));
+    const over = h('select', { 'aria-label': 'horizontal axis', change: () => chart.set({ over: over.value }) }, h('option', { value: 'step' }, 'over steps'), h('option', { value: 'time' }, 'over time'));
+    const log = h('input', { type: 'checkbox', change: () => chart.set({ log: log.checked }) });
+    this.state.onSelection(() => {
+      const selected = [...this.state.selected].flatMap(name => this.state.trials.get(name)?.number ?? []);
+      chart.set({ selected });
+    });
+    return h('div', { class: 'wb-tools' }, metric, over, h('label', {}, log, 'logarithmic'));
+  }
+
+  private scatterTools(chart: Chart): HTMLElement {
+    const param = h('select', { 'aria-label': 'parameter', change: () => chart.set({ param: param.value }) },
+      ...(this.state.header?.axes ?? []).map(axis => h('option', { value: axis.name }, axis.name)));
+    return h('div', { class: 'wb-tools' }, h('label', {}, 'parameter', param));
+  }
+
+  private tableTools(table: TrialTable): HTMLElement {
+    const count = h('span', { class: 'wb-dim', role: 'status' });
+    const search = h('input', { type: 'search', placeholder: 'search trials', 'aria-label': 'search trials', input: () => table.quickFilter(search.value) });
+    const list = h('div', {});
+    const columns = h('details', { class: 'wb-columns', toggle: () => {
+      list.replaceChildren(...table.columnList().map(column => {
+        const box = h('input', { type: 'checkbox', checked: column.visible, change: () => table.setVisible(column.id, box.checked) });
+        return h('label', {}, box, column.title);
+      }));
+    } }, h('summary', {}, 'columns'), list);
+    const filters = h('button', { type: 'button', 'aria-pressed': 'false', click: () => {
+      const visible = filters.getAttribute('aria-pressed') !== 'true';
+      filters.setAttribute('aria-pressed', String(visible));
+      table.showFilters(visible);
+    } }, 'Filter');
+    const pin = h('button', { type: 'button', click: () => this.state.selected.forEach(name => {
+      const trial = this.state.trials.get(name);
+      if (trial) {
+        table.togglePin(trial);
+      }
+    }) }, 'Pin');
+    const tell = (): void => {
+      const chosen = this.state.selected.size ? ` · ${this.state.selected.size} selected` : '';
+      const brushed = this.state.brushed ? ` · ${this.state.brushed.size} in the brush` : '';
+      count.textContent = `${this.state.trials.size} trials${brushed}${chosen}`;
+      pin.disabled = this.state.selected.size === 0;
+      this.drawHead();
+    };
+    this.state.onSelection(tell);
+    this.state.onChange(tell);
+    tell();
+    const tools = h('div', { class: 'wb-tools' }, search, filters, pin, columns, count);
+    tools.style.paddingBottom = '6px';
+    return tools;
+  }
+}
+
+function fact(label: string, ...value: (Node | string)[]): HTMLElement {
+  const [first, ...rest] = value;
+  return h('span', { class: 'wb-fact' }, h('span', {}, label ? `${label} ` : ''), h('b', {}, first ?? ''), ...rest);
+}
+
+function withTools(chart: Chart, tools: HTMLElement): Panel {
+  return {
+    element: h('div', {}, tools, chart.element),
+    show: visible => chart.show(visible),
+    recolor: () => chart.recolor(),
+    destroy: () => chart.destroy()
+  };
+}
+
+function isOver(value: string | undefined): boolean {
+  return value === undefined || ['Completed', 'Failed', 'Canceled'].includes(value);
+}

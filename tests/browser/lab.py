@@ -1,0 +1,129 @@
+"""A real JupyterLab, and a real browser that looks at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+__all__ = ["CHROMIUM", "TOKEN", "Lab", "running_lab", "write_cells"]
+
+CHROMIUM = Path("/usr/bin/chromium")
+TOKEN = "a-token-for-tests"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A JupyterLab server.
+
+    Args:
+        address: without a trailing slash.
+        root: the folder that it serves.
+    """
+
+    address: str
+    root: Path
+
+    def notebook(self, name: str) -> str:
+        """Return the address of a notebook, signed in, in a layout of its own."""
+        return f"{self.address}/lab/tree/{name}?token={TOKEN}&reset"
+
+    def fetch(self, path: str, *, signed_in: bool = True, method: str = "GET") -> tuple[int, str]:
+        """Return status and text of an address."""
+        request = urllib.request.Request(f"{self.address}/{path}", method=method)
+        if signed_in:
+            request.add_header("Authorization", f"token {TOKEN}")
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode(errors="replace")
+
+    def kernels(self) -> list[dict[str, Any]]:
+        """Return the kernels that run."""
+        found: list[dict[str, Any]] = json.loads(self.fetch("api/kernels")[1])
+        return found
+
+
+@contextmanager
+def running_lab(root: Path) -> Iterator[Lab]:
+    """Start a JupyterLab that serves ``root``; end it and its kernels afterwards."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = root / ".lab"
+    environment = os.environ | {
+        "JUPYTER_CONFIG_DIR": str(settings / "config"),
+        "JUPYTERLAB_SETTINGS_DIR": str(settings / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(settings / "workspaces"),
+        "JUPYTER_RUNTIME_DIR": str(settings / "runtime"),
+        "IPYTHONDIR": str(settings / "ipython"),
+    }
+    news = settings / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    news.parent.mkdir(parents=True)
+    news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+    log = (settings / "server.log").open("wb")
+    server = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--no-browser",
+            "--allow-root",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={port}",
+            "--ServerApp.port_retries=0",
+            f"--IdentityProvider.token={TOKEN}",
+            f"--ServerApp.root_dir={root}",
+        ],
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env=environment,
+    )
+    lab = Lab(f"http://127.0.0.1:{port}", root)
+    try:
+        _await_answer(lab, server)
+        yield lab
+        for kernel in lab.kernels():
+            lab.fetch(f"api/kernels/{kernel['id']}", method="DELETE")
+    finally:
+        server.terminate()
+        try:
+            server.wait(60)
+        except subprocess.TimeoutExpired:  # it may wait for a kernel that was just starting
+            server.kill()
+            server.wait()
+        log.close()
+
+
+def _await_answer(lab: Lab, server: subprocess.Popen[bytes]) -> None:
+    import time
+
+    give_up = time.monotonic() + 60
+    while True:
+        assert server.poll() is None, (lab.root / ".lab" / "server.log").read_text()
+        try:
+            if lab.fetch("api")[0] == 200:
+                return
+        except urllib.error.URLError:
+            assert time.monotonic() < give_up, (lab.root / ".lab" / "server.log").read_text()
+            time.sleep(0.1)  # a server that starts tells nobody when it listens
+
+
+def write_cells(path: Path, cells: Sequence[str]) -> None:
+    """Write a notebook of code cells."""
+    book = nbformat.v4.new_notebook()
+    book.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(book, path)

@@ -1,0 +1,180 @@
+"""The whole story in a real JupyterLab: a sweep fills, is brushed, narrowed and stopped, and its best is registered."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.lab import Lab, write_cells
+from tests.supervisor.gates import until
+from workbench import MLClient
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+# A training that ends when the test lets it: each trial reads one byte at the gate after its last value.
+_TRAIN = """
+import os, sys, mlflow
+from sklearn.datasets import load_digits
+from sklearn.linear_model import SGDClassifier
+rate, gate = float(sys.argv[1]), sys.argv[2]
+X, y = load_digits(return_X_y=True)
+X = X / 16
+model = SGDClassifier(learning_rate="constant", eta0=rate, random_state=1)
+for epoch in range(3):
+    model.partial_fit(X[:900], y[:900], classes=range(10))
+    mlflow.log_metric("accuracy", model.score(X[900:], y[900:]), step=epoch)
+mlflow.sklearn.log_model(model, name="model", input_example=X[:2], pip_requirements=["scikit-learn"])
+print("waiting at the gate", flush=True)
+os.read(os.open(gate, os.O_RDWR), 1)
+"""
+
+_SUBMIT = """
+from workbench import MLClient, command
+from workbench.sweep import Choice, LogUniform
+ml_client = MLClient()
+job = command(code="src", command="python train.py ${{{{inputs.rate}}}} {gate}", inputs=dict(rate=0.1))
+returned = ml_client.create_or_update(job(rate=LogUniform(-7, 1)).sweep(
+    primary_metric="accuracy", goal="maximize", max_total_trials=12, max_concurrent_trials=2))
+returned
+"""
+_BUSY = "import os; print('busy'); os.read(os.open({busy!r}, os.O_RDWR), 1); print('no longer')"
+
+
+class Fifo:
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self._end = os.open(path, os.O_RDWR)
+        self.path = str(path)
+
+    def open(self, times: int = 1) -> None:
+        os.write(self._end, b"g" * times)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Fifo:
+    return Fifo(tmp_path / "gate")
+
+
+@pytest.fixture
+def busy(tmp_path: Path) -> Fifo:
+    return Fifo(tmp_path / "busy")
+
+
+def run_cell(page: Page, index: int) -> None:
+    page.locator(".jp-Notebook .jp-CodeCell").nth(index).locator(".jp-InputArea-editor").click()
+    page.keyboard.press("Shift+Enter")
+
+
+def counted(page: Page) -> Locator:
+    return page.locator(".wb-view .wb-tools [role=status]")
+
+
+def drag_along_axis(page: Page, axis: int, begin: float, end: float) -> None:
+    """Brush an axis of the parallel coordinates; 0 is its upper end."""
+    box = page.locator(".parcoords .axis-brush .background").nth(axis).bounding_box()
+    assert box is not None
+    x = box["x"] + box["width"] / 2
+    page.mouse.move(x, box["y"] + begin * box["height"])
+    page.mouse.down()
+    page.mouse.move(x, box["y"] + (begin + end) / 2 * box["height"], steps=4)
+    page.mouse.move(x, box["y"] + end * box["height"], steps=4)
+    page.mouse.up()
+
+
+def test_from_a_cell_to_a_registered_model(  # noqa: PLR0915 - one story, told once
+    page: Page, lab: Lab, lab_client: MLClient, gate: Fifo, busy: Fifo, shots: Path
+) -> None:
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=60_000)
+    (lab.root / "src").mkdir()
+    (lab.root / "src" / "train.py").write_text(_TRAIN)
+    write_cells(lab.root / "story.ipynb", [_SUBMIT.format(gate=gate.path), _BUSY.format(busy=busy.path)])
+    page.goto(lab.notebook("story.ipynb"))
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()
+
+    # It fills while a cell keeps the kernel busy.
+    run_cell(page, 0)
+    view = page.locator(".wb-view")
+    expect(view).to_be_visible()
+    run_cell(page, 1)
+    expect(page.get_by_text("busy", exact=True)).to_be_visible()
+    store = lab_client.context.store
+    (sweep,) = (job.name for job in store.jobs() if job.type == "sweep")
+    gate.open(4)
+    expect(counted(page)).to_have_text(re.compile(r"^6 trials"))
+    expect(view.locator(".wb-head")).to_contain_text("4 of 12")
+
+    # One trial is stopped, still with the kernel busy.
+    view.locator("[role=row][row-id$='_4'] [col-id=status]").click()
+    view.get_by_role("button", name="Stop trial 4").click()
+    until(lab_client, lambda: str(store.job(f"{sweep}_4").status) == "Canceled")  # type: ignore[union-attr]
+    expect(view.locator("[role=row][row-id$='_4'] [col-id=status]")).to_contain_text("Canceled")
+
+    # A brush chooses rows, and a click on a row marks its trial.
+    expect(view.locator(".parcoords .axis-brush .background")).to_have_count(3)
+    view.get_by_role("button", name="Pause").click()
+    expect(view.get_by_role("button", name="Resume")).to_be_visible()
+    drag_along_axis(page, 1, 0.02, 0.6)
+    expect(counted(page)).to_have_text(re.compile(r"in the brush"))
+    brushed = int(re.findall(r"(\d+) in the brush", counted(page).inner_text())[0])
+    rows = view.locator(".wb-table [role=rowgroup] [role=row][row-id] [col-id=status]")
+    expect(rows).to_have_count(brushed)
+    page.screenshot(path=shots / "brushed.png")
+    view.get_by_role("button", name="Narrow the search to this brush").click()
+    expect(view.locator(".wb-message")).to_contain_text("the trials yet to come are drawn from rate")
+    narrowed = store.job(sweep).definition["search_space"]["rate"]  # type: ignore[union-attr]
+    assert -7 <= narrowed["min_value"] < narrowed["max_value"] <= 1
+    assert narrowed["max_value"] - narrowed["min_value"] < 7.9
+    view.get_by_role("button", name="Clear brush").click()
+    view.get_by_role("button", name="Resume").click()
+    gate.open(20)
+    until(lab_client, lambda: str(store.job(sweep).status) == "Completed")  # type: ignore[union-attr]
+    expect(view.locator(".wb-head")).to_contain_text("12 of 12")
+
+    # The best one is registered with a click, and stock MLflow loads it.
+    view.get_by_role("tab", name="Register best model").click()
+    view.get_by_role("button", name=re.compile("^Take the best")).click()
+    expect(view.get_by_text("predicts on its example (2 rows)")).to_be_visible()
+    view.get_by_label("name", exact=True).fill("digits")
+    view.get_by_label("alias").fill("champion")
+    view.get_by_role("button", name=re.compile("^Register trial")).click()
+    expect(view.get_by_text("digits version 1 is registered as champion")).to_be_visible()
+    page.screenshot(path=shots / "registered.png")
+    import mlflow
+
+    mlflow.set_tracking_uri(lab_client.context.workspace.mlflow_uri)
+    model = mlflow.pyfunc.load_model("models:/digits@champion")
+    from sklearn.datasets import load_digits
+
+    images, digits = load_digits(return_X_y=True)
+    best = store.job(sweep).score  # type: ignore[union-attr]
+    assert (model.predict(images[900:] / 16) == digits[900:]).mean() == pytest.approx(best, abs=0.05)
+
+    # The view outlives its kernel: saved, and opened again with none, it is there and live.
+    busy.open()
+    expect(page.locator(".jp-OutputArea-output", has_text="no longer")).to_be_visible()
+    page.keyboard.press("Control+s")
+    for kernel in lab.kernels():
+        lab.fetch(f"api/kernels/{kernel['id']}", method="DELETE")
+    page.goto(lab.notebook("story.ipynb"))
+    expect(page.locator(".wb-view .wb-head")).to_contain_text("12 of 12")
+    expect(page.locator(".wb-view [role=row][row-id] [col-id=status]").first).to_be_visible()
+    assert "workbench-snapshot" in (lab.root / "story.ipynb").read_text()
+
+
+def test_without_the_workspace_the_snapshot_is_shown(page: Page, lab: Lab, lab_client: MLClient) -> None:
+    from playwright.sync_api import expect
+
+    saved = lab.root / "story.ipynb"
+    text = saved.read_text().replace(str(lab_client.workspace_folder), "/nowhere/at/all")
+    (lab.root / "elsewhere.ipynb").write_text(text)
+    page.goto(lab.notebook("elsewhere.ipynb"))
+    expect(page.locator(".workbench-snapshot table")).to_be_visible(timeout=60_000)
+    expect(page.locator(".wb-view")).to_have_count(0)

@@ -1,0 +1,417 @@
+"""Jobs in real containers: what they see, what they leave, how they end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from tests.environments.test_venvs import builds_in, log_of, outputs_of
+from tests.notebook.books import write_notebook
+from tests.supervisor.gates import kill_supervisor, until
+from tests.supervisor.test_sweeps_end_to_end import finish, trials
+from workbench import Input, MLClient, Output, command, notebook
+from workbench.entities import BuildContext, Environment
+from workbench.environments.engine import LABEL, address, connect
+from workbench.environments.images import BuiltImage, remove_image
+from workbench.errors import EngineError, NotFoundError, ValidationException
+from workbench.sweep import Choice
+from workbench.testing.devices import InMemoryDevices
+
+WriteCode = Callable[[str], str]
+
+
+@pytest.fixture
+def in_image(base_image: str) -> Environment:
+    return Environment(image=base_image)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(base_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Every container that a workspace of these tests has made is gone at the end of each."""
+    yield
+    trials = connect(address()).containers(all=True, filters={"label": f"{LABEL}=trial"})
+    ours = [
+        one for one in trials if one["Labels"][f"{LABEL}.workspace"].startswith(str(tmp_path_factory.getbasetemp()))
+    ]
+    assert ours == [], "containers are left"
+
+
+def containers_of(client: MLClient, **labels: str) -> list[dict[str, Any]]:
+    wanted = {"workspace": str(client.context.workspace.root), **labels}
+    filters = {"label": [f"{LABEL}.{name}={value}" for name, value in wanted.items()]}
+    found: list[dict[str, Any]] = connect(address()).containers(all=True, filters=filters)
+    return found
+
+
+def test_a_job_sees_what_azure_shows_it(shared_client: MLClient, in_image: Environment, tmp_path: Path) -> None:
+    data = tmp_path / "data set"
+    data.mkdir()
+    (data / "a.csv").write_text("1")
+    elsewhere = tmp_path / "else" / "where"
+    job = command(
+        command="ls ${{inputs.data}} && cat ${{inputs.file}} && echo && echo ${{inputs.n}} && id -u && env && "
+        "echo made > ${{outputs.table}}/t.csv && echo more > ${{outputs.place}}/p && echo kept > outputs/o; "
+        "touch ${{inputs.data}}/b || echo read-only; touch ${{inputs.copy}}/c && ls ${{inputs.copy}}",
+        inputs={
+            "data": Input(type="uri_folder", path=str(data)),
+            "file": Input(type="uri_file", path=str(data / "a.csv")),
+            "copy": Input(type="uri_folder", path=str(data), mode="download"),
+            "n": 2.5,
+        },
+        outputs={"table": Output(type="uri_folder"), "place": Output(type="uri_folder", path=str(elsewhere))},
+        environment_variables={"MINE": "${{inputs.n}} stays"},
+        environment=in_image,
+        experiment_name="seen",
+    )
+    done = finish(shared_client, job)
+    assert done.status == "Completed", done.error
+    lines = log_of(shared_client, done.name).splitlines()
+    lines = lines[lines.index("a.csv") :]
+    assert lines[:4] == ["a.csv", "1", "2.5", str(os.getuid())]
+    seen = dict(line.split("=", 1) for line in lines if "=" in line)
+    assert seen["AZUREML_RUN_ID"] == seen["MLFLOW_RUN_ID"] == done.name
+    assert seen["AZUREML_PARAMETER_n"] == "2.5"
+    assert seen["MINE"] == "${{inputs.n}} stays"
+    assert "VIRTUAL_ENV" not in seen
+    assert "read-only" in lines
+    assert lines[-2:] == ["a.csv", "c"]
+    folder = shared_client.context.workspace.trial(shared_client.jobs.record(str(done.name)).folder)
+    made = [folder.named_outputs / "table" / "t.csv", elsewhere / "p", folder.outputs / "o"]
+    assert [path.read_text() for path in made] == ["made\n", "more\n", "kept\n"]
+    assert {path.stat().st_uid for path in made} == {os.getuid()}
+    assert not (data / "b").exists()
+
+
+def test_the_code_runs_with_the_images_python_and_reports(
+    shared_client: MLClient, in_image: Environment, write_code: WriteCode
+) -> None:
+    code = write_code(
+        "import sys, workbench\nfor step in range(3):\n    workbench.log(step=step, score=step / 2)\n"
+        "workbench.output('where', sys.prefix)\nprint(sys.argv[1:])\n"
+    )
+    sweep = command(code=code, command="python3 train.py ${{inputs.x}}", inputs={"x": "a"}, environment=in_image)(
+        x=Choice(["$(touch mark)", "b'; touch mark #"])
+    ).sweep(
+        sampling_algorithm="grid", primary_metric="score", goal="maximize", max_total_trials=2, max_concurrent_trials=2
+    )
+    done = finish(shared_client, sweep)
+    assert done.status == "Completed", done.error
+    for trial in trials(shared_client, done):
+        record = shared_client.jobs.record(str(trial.name))
+        assert [point.value for point in shared_client.context.store.points(record.name)] == [0.0, 0.5, 1.0]
+        assert log_of(shared_client, record.name).splitlines()[-1] == repr([record.params["x"]])
+        assert not list(shared_client.context.workspace.trial(record.folder).root.rglob("mark"))
+    assert done.properties["score"] == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("echo before; echo the reason >&2; exit 3", "exit code 3: the reason"),
+        ("kill -9 $$", "exit code 137"),
+        ("nosuchprogram", "exit code 127: .*nosuchprogram: (command )?not found"),
+    ],
+)
+def test_a_failed_job_says_why(shared_client: MLClient, in_image: Environment, text: str, reason: str) -> None:
+    done = finish(shared_client, command(command=text, environment=in_image))
+    assert done.status == "Failed"
+    assert re.match(reason, shared_client.jobs.record(str(done.name)).reason or ""), done.error
+
+
+def test_too_much_memory_is_told_as_that(shared_client: MLClient, in_image: Environment) -> None:
+    text = "python3 -c 'x = bytearray(1 << 30); print(len(x))'"
+    done = finish(shared_client, command(command=text, environment=in_image, resources={"memory": "64m"}))
+    assert done.status == "Failed"
+    assert (shared_client.jobs.record(str(done.name)).reason or "").startswith("out of memory (killed by the kernel)")
+
+
+def test_resources_and_docker_args_reach_the_container(shared_client: MLClient, in_image: Environment) -> None:
+    job = command(
+        command="df -k /dev/shm | tail -1; ulimit -n; echo $MORE; ls -d /sys/class/net/*; "
+        "cat /proc/sys/kernel/hostname",
+        environment=in_image,
+        resources={
+            "shm_size": "96m",
+            "docker_args": "--ulimit nofile=123:456 -e MORE=more --hostname here --network=bridge",
+        },
+    )
+    done = finish(shared_client, job)
+    assert done.status == "Completed", done.error
+    lines = log_of(shared_client, done.name).splitlines()
+    assert any(line.split()[1:2] == [str(96 << 10)] for line in lines if "/dev/shm" in line), lines
+    assert "123" in lines
+    assert "more" in lines
+    assert lines[-1] == "here"
+    assert {"/sys/class/net/eth0", "/sys/class/net/eth1"} <= set(lines)
+    with pytest.raises(
+        ValidationException, match=r"docker_args: '--frobnicate' is not understood. Understood here are"
+    ):
+        shared_client.jobs.create_or_update(command(command="x", resources={"docker_args": "--frobnicate"}))
+
+
+_CALLS = """
+import json, os, urllib.request as r
+base, token = os.environ["MLFLOW_TRACKING_URI"], os.environ["MLFLOW_TRACKING_TOKEN"]
+def ask(path, token, body=None):
+    headers = {"Authorization": "Bearer " + token, "Content-Type": "application/json"}
+    try:
+        call = r.Request(base + path, json.dumps(body).encode() if body else None, headers)
+        return r.urlopen(call, timeout=60).status
+    except r.HTTPError as error:
+        return error.code
+run = os.environ["MLFLOW_RUN_ID"]
+get = "/api/2.0/mlflow/runs/get?run_id=" + run
+point = dict(run_id=run, key="acc", value=0.5, timestamp=1700000000000, step=3)
+print(ask(get, token), ask(get, token + "x"), ask(get, ""), ask("/", token))
+print(ask("/api/2.0/mlflow/runs/log-metric", token, point))
+try:
+    r.urlopen("http://192.0.2.1", timeout=5)
+except OSError as error:
+    print(error.reason.errno)
+"""
+
+
+def test_nothing_is_reached_but_mlflow(shared_client: MLClient, in_image: Environment, write_code: WriteCode) -> None:
+    done = finish(shared_client, command(code=write_code(_CALLS), command="python3 train.py", environment=in_image))
+    assert done.status == "Completed", done.error
+    assert log_of(shared_client, done.name).splitlines()[-3:] == ["200 401 401 404", "200", "101"]
+    points = shared_client.context.store.points(str(done.name))
+    assert [(one.key, one.value, one.step) for one in points] == [("acc", 0.5, 3)]
+
+
+def test_ten_jobs_with_one_new_dockerfile_build_it_once(
+    shared_client: MLClient, base_image: str, tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {base_image}\nCOPY said /said\nRUN cat /said > /again\n")
+    (tmp_path / "said").write_text(str(tmp_path))
+    environment = Environment(build=BuildContext(path=str(tmp_path)))
+    jobs = [
+        shared_client.jobs.create_or_update(command(command="cat /again; echo", environment=environment))
+        for _ in range(10)
+    ]
+    names = [str(job.name) for job in jobs]
+    until(shared_client, lambda: all(shared_client.jobs.get(name).status == "Completed" for name in names), names)
+    assert builds_in(shared_client, names) == 1
+    assert {log_of(shared_client, name).splitlines()[-1] for name in names} == {str(tmp_path)}
+    first = next(name for name in names if "Step 3/" in log_of(shared_client, name))
+    history = [event.text for event in shared_client.context.store.events(first)]
+    assert any(text.startswith("the environment is ready: built in ") for text in history), history
+    # An image that somebody has removed is built again.
+    tag = shared_client.jobs.record(names[0]).launch["runs_in"]["image"]
+    connect(address()).remove_image(tag)
+    done = finish(shared_client, command(command="cat /again", environment=environment))
+    assert done.status == "Completed", done.error
+    connect(address()).remove_image(tag)
+
+
+def test_a_failing_step_is_the_jobs_error(shared_client: MLClient, base_image: str, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {base_image}\nRUN echo about to && sh -c 'echo the cause; exit 7'\n")
+    done = finish(
+        shared_client, command(command="true", environment=Environment(build=BuildContext(path=str(tmp_path))))
+    )
+    assert done.status == "Failed"
+    assert done.error is not None
+    assert done.error.startswith("the environment could not be built: Step 2/4 : RUN echo about to")
+    assert "the cause" in done.error
+    with pytest.raises(NotFoundError, match="no Dockerfile in"):
+        shared_client.jobs.create_or_update(
+            command(command="x", environment=Environment(build=BuildContext(path=str(tmp_path / "nowhere"))))
+        )
+
+
+def test_pip_packages_are_installed_in_the_image(shared_client: MLClient, base_image: str) -> None:
+    pip: dict[str, Any] = {"channels": ["conda-forge"], "dependencies": ["pip", {"pip": ["iniconfig==2.1.0"]}]}
+    job = command(
+        command="python -c 'import iniconfig, sys; print(sys.prefix)'",
+        environment=Environment(image=base_image, conda_file=pip),
+    )
+    done = finish(shared_client, job)
+    assert done.status == "Completed", done.error
+    assert log_of(shared_client, done.name).splitlines()[-1] == "/opt/workbench/env"
+    other = Environment(image=base_image, conda_file={**pip, "dependencies": ["python=3.6", *pip["dependencies"]]})
+    done = finish(shared_client, command(command="true", environment=other))
+    assert "the conda file asks for Python 3.6, and the image" in (done.error or "")
+
+
+def test_conda_packages_that_cannot_be_had_are_named(shared_client: MLClient, base_image: str) -> None:
+    conda = {"channels": ["nowhere-to-be-found"], "dependencies": ["python", "cudatoolkit=11.8"]}
+    done = finish(shared_client, command(command="true", environment=Environment(image=base_image, conda_file=conda)))
+    assert done.status == "Failed"
+    assert "cudatoolkit=11.8" in (done.error or "")
+
+
+def test_an_image_that_is_nowhere(shared_client: MLClient) -> None:
+    done = finish(shared_client, command(command="true", environment=Environment(image="nowhere.invalid/none:1")))
+    assert done.status == "Failed"
+    assert done.error is not None
+    assert done.error.startswith("the environment could not be built: fetching the image nowhere.invalid/none:1 failed")
+
+
+_STUBBORN = """
+import signal, sys, time, workbench
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+workbench.log(started=1)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize(("how", "signal_name"), [("sleep 1000", "SIGTERM"), ("python3 train.py", "SIGKILL")])
+def test_canceling_leaves_nothing(
+    ml_client: MLClient, in_image: Environment, write_code: WriteCode, how: str, signal_name: str
+) -> None:
+    ml_client.context.workspace.settings.write_text("grace = 1\n")
+    code = write_code(_STUBBORN)
+    text = f"(setsid sleep 1000 &) ; {how}"
+    job = ml_client.jobs.create_or_update(command(code=code, command=text, environment=in_image))
+    name = str(job.name)
+    until(ml_client, lambda: ml_client.jobs.get(name).status == "Running", lambda: ml_client.jobs.record(name))
+    if signal_name == "SIGKILL":
+        until(ml_client, lambda: bool(ml_client.context.store.points(name)), name)
+    assert len(containers_of(ml_client, job=name)) == 1
+    ml_client.jobs.begin_cancel(name).result()
+    done = ml_client.jobs.record(name)
+    assert done.status == "Canceled"
+    assert f"({signal_name} ended it, nothing of it is left)" in (done.reason or "")
+    assert containers_of(ml_client) == []
+
+
+def test_a_timeout_ends_the_container(ml_client: MLClient, in_image: Environment) -> None:
+    done = finish(ml_client, command(command="sleep 1000", environment=in_image, timeout=1))
+    assert done.status == "Canceled"
+    assert "its timeout was reached" in (ml_client.jobs.record(str(done.name)).reason or "")
+
+
+def test_a_container_is_adopted_by_the_next_supervisor(
+    ml_client: MLClient, in_image: Environment, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    os.mkfifo(data / "gate")
+    job = command(
+        command="cat ${{inputs.data}}/gate; echo through",
+        inputs={"data": Input(type="uri_folder", path=str(data))},
+        environment=in_image,
+    )
+    name = str(ml_client.jobs.create_or_update(job).name)
+    until(ml_client, lambda: ml_client.jobs.get(name).status == "Running", lambda: ml_client.jobs.record(name))
+    kill_supervisor(ml_client)
+    (running,) = containers_of(ml_client, job=name)
+    assert running["State"] == "running"
+    list(ml_client.jobs.list())
+    with (data / "gate").open("w") as gate:
+        gate.write("")
+    until(ml_client, lambda: ml_client.jobs.get(name).status == "Completed", lambda: ml_client.jobs.record(name))
+    assert log_of(ml_client, name).splitlines()[-1] == "through"
+
+
+@pytest.mark.parametrize("whom", ["host", "runner"])
+def test_a_trial_whose_host_was_killed_leaves_no_container(
+    ml_client: MLClient, in_image: Environment, whom: str
+) -> None:
+    name = str(ml_client.jobs.create_or_update(command(command="sleep 1000", environment=in_image)).name)
+    until(ml_client, lambda: ml_client.jobs.get(name).status == "Running", lambda: ml_client.jobs.record(name))
+    folder = ml_client.context.workspace.trial(ml_client.jobs.record(name).folder)
+    host = json.loads(folder.host.read_text())
+    os.kill(host["host"]["pid"] if whom == "host" else host["child"]["pid"], signal.SIGKILL)
+    until(ml_client, lambda: ml_client.jobs.get(name).status == "Failed", lambda: ml_client.jobs.record(name))
+    assert containers_of(ml_client) == []
+
+
+def test_containers_of_others_are_left_alone(ml_client: MLClient, in_image: Environment) -> None:
+    api = connect(address())
+    theirs = api.create_container(in_image.image, ["sleep", "1000"], labels={"mine": "yes"})["Id"]
+    api.start(theirs)
+    try:
+        name = str(ml_client.jobs.create_or_update(command(command="sleep 1000", environment=in_image)).name)
+        until(ml_client, lambda: ml_client.jobs.get(name).status == "Running", lambda: ml_client.jobs.record(name))
+        ml_client.jobs.begin_cancel(name).result()
+        assert api.inspect_container(theirs)["State"]["Running"]
+    finally:
+        api.remove_container(theirs, force=True)
+
+
+def test_without_an_engine_the_rest_works_and_a_container_job_says_what_is_missing(
+    ml_client: MLClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nothing.sock")
+    job = command(command="true", environment=Environment(image="python:3.12"))
+    with pytest.raises(
+        EngineError, match=r"container engine is not running: nothing answers at .*nothing\.sock. Start it"
+    ):
+        ml_client.jobs.create_or_update(job)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(
+        EngineError, match=r"needs Docker or Podman, and there is none on this machine.*apt-get install"
+    ):
+        ml_client.jobs.create_or_update(job)
+    monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2375")
+    with pytest.raises(EngineError, match="is not on this machine"):
+        ml_client.jobs.create_or_update(job)
+    monkeypatch.undo()
+    assert finish(ml_client, command(command="true")).status == "Completed"
+
+
+def test_an_engine_without_gpus_says_what_to_install(
+    ml_client: MLClient, in_image: Environment, tmp_path: Path
+) -> None:
+    devices = InMemoryDevices()
+    gpu = devices.add()
+    devices.write(tmp_path / "devices.json")
+    ml_client.context.workspace.settings.write_text(f'devices = "{tmp_path}/devices.json"\n')
+    done = finish(ml_client, command(command="true", environment=in_image, resources={"gpus": 1}))
+    assert done.status == "Failed"
+    assert done.error is not None
+    assert done.error.startswith(
+        "the container engine cannot give a GPU to a container; install nvidia-container-toolkit"
+    )
+    assert ml_client.jobs.record(str(done.name)).properties["workbench.gpus"] == gpu.uuid
+
+
+def test_a_notebook_runs_with_the_papermill_of_its_image(
+    shared_client: MLClient, base_image: str, tmp_path: Path
+) -> None:
+    cells = ["import workbench\ny = x * 2", "workbench.log(score=y)\nworkbench.output('twice', y)", "1 / (x - 3)"]
+    book = write_notebook(tmp_path / "n.ipynb", *cells, parameters="x = 1")
+    bare = finish(shared_client, notebook(str(book), environment=Environment(image=base_image)))
+    assert "a notebook needs papermill and ipykernel in the image" in (bare.error or "")
+    conda = {"dependencies": ["pip", {"pip": ["papermill", "ipykernel"]}]}
+    job = notebook(str(book), inputs={"x": 1e-05}, environment=Environment(image=base_image, conda_file=conda))
+    done = finish(shared_client, job)
+    assert done.status == "Completed", done.error
+    assert [point.value for point in shared_client.context.store.points(str(done.name))] == [2e-05]
+    assert outputs_of(shared_client, done.name) == {"twice": 2e-05}
+    folder = shared_client.context.workspace.trial(shared_client.jobs.record(str(done.name)).folder)
+    assert len(nbformat.read(folder.notebook, as_version=4).cells) == 6
+    failed = finish(shared_client, job(x=3))
+    assert failed.status == "Failed"
+    assert (failed.error or "").splitlines()[-1] == "cell 5: ZeroDivisionError: division by zero"
+
+
+def test_images_are_shown_and_only_ours_are_pruned(ml_client: MLClient, base_image: str, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {base_image}\nENV ONLY={tmp_path.name}\n")
+    environment = Environment(name="mine", build=BuildContext(path=str(tmp_path)))
+    done = finish(ml_client, command(command="true", environment=environment))
+    assert done.status == "Completed", done.error
+    tag = ml_client.jobs.record(str(done.name)).launch["runs_in"]["image"]
+    shown = {image.tag: image for image in ml_client.images.list()}
+    assert (shown[tag].environment, shown[tag].used) == ("mine", False)
+    assert base_image not in shown
+    api = connect(address())
+    container = api.create_container(tag, ["true"])["Id"]
+    try:
+        assert {image.tag: image.used for image in ml_client.images.list()}[tag]
+    finally:
+        api.remove_container(container)
+    with pytest.raises(EngineError, match="it cannot be removed"):
+        remove_image(api, BuiltImage(tag="nothing:1", environment="", created=0, size=0, used=False))
+    remove_image(api, shown[tag])
+    assert tag not in {image.tag for image in ml_client.images.list()}
+    assert api.images(base_image)

@@ -1,0 +1,233 @@
+"""Jobs in virtual environments: built once, by real uv, while their jobs are Preparing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chaos.processes import running_module
+from tests.notebook.books import write_notebook
+from tests.supervisor.gates import until
+from tests.supervisor.test_sweeps_end_to_end import finish
+from workbench import MLClient, command, notebook
+from workbench.entities import Environment
+from workbench.environments.cache import Cache, FailedBuildError
+from workbench.errors import NotFoundError, ValidationException
+from workbench.trial.outputs import read_outputs
+
+_SEES = (
+    "python -c 'import iniconfig, sys, workbench; print(sys.prefix); workbench.log(score=2); "
+    'workbench.output("where", {"prefix": sys.prefix})\''
+)
+
+
+def log_of(client: MLClient, name: object) -> str:
+    return client.context.workspace.trial(client.jobs.record(str(name)).folder).log.read_text()
+
+
+def outputs_of(client: MLClient, name: object) -> dict[str, Any]:
+    return read_outputs(client.context.workspace.trial(client.jobs.record(str(name)).folder).output_values)
+
+
+def builds_in(client: MLClient, names: list[str]) -> int:
+    """Return how many of these jobs have built their environment themselves."""
+    told = [client.context.workspace.trial(client.jobs.record(name).folder).preparation for name in names]
+    return sum(json.loads(file.read_text())["built"] for file in told if file.exists())
+
+
+def test_ten_jobs_with_one_new_environment_build_it_once(shared_client: MLClient) -> None:
+    environment = Environment(requirements=["iniconfig==2.1.0"])
+    jobs = [shared_client.jobs.create_or_update(command(command=_SEES, environment=environment)) for _ in range(10)]
+    names = [str(job.name) for job in jobs]
+    until(shared_client, lambda: all(shared_client.jobs.get(name).status == "Completed" for name in names), names)
+    assert builds_in(shared_client, names) == 1
+    prefixes = {log_of(shared_client, name).splitlines()[-1] for name in names}
+    assert len(prefixes) == 1
+    prefix = Path(prefixes.pop())
+    assert prefix.is_relative_to(os.environ["WORKBENCH_CACHE"])
+    assert [point.value for point in shared_client.context.store.points(names[0])] == [2.0]
+    assert outputs_of(shared_client, names[0]) == {"where": {"prefix": str(prefix)}}
+
+
+def test_the_second_job_builds_nothing_and_the_log_tells_of_the_first(ml_client: MLClient) -> None:
+    lines = ["iniconfig==2.0.0", "# equal content"]
+    first = finish(ml_client, command(command=_SEES, environment=Environment(requirements=lines)))
+    assert first.status == "Completed", first.error
+    assert "Installed 1 package" in log_of(ml_client, first.name)
+    history = [event.text for event in ml_client.context.store.events(str(first.name))]
+    assert any(text.startswith("the environment is ready: built in") for text in history), history
+    second = finish(ml_client, command(command=_SEES, environment=Environment(requirements=lines[:1])))
+    assert second.status == "Completed"
+    assert len(log_of(ml_client, second.name).splitlines()) == 1
+
+
+def test_a_failed_build_is_the_jobs_error(ml_client: MLClient) -> None:
+    nowhere = Environment(requirements=["iniconfig==0.0.404"])
+    done = finish(ml_client, command(command="true", environment=nowhere))
+    assert done.status == "Failed"
+    assert done.error is not None
+    assert done.error.startswith("the environment could not be built: installing the packages failed\n")
+    assert "iniconfig==0.0.404" in done.error
+    assert not list((Path(os.environ["WORKBENCH_CACHE"]) / "venvs").glob("*/bin/nothing"))
+
+
+def test_a_canceled_build_leaves_nothing_that_others_would_take(ml_client: MLClient, tmp_path: Path) -> None:
+    # An index that never answers: its queue of connections is nobody's.
+    import socket
+
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        index = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        environment = Environment(requirements=[f"--index-url {index}", "iniconfig"])
+        job = ml_client.jobs.create_or_update(command(command="true", environment=environment))
+        name = str(job.name)
+        until(ml_client, lambda: "installing the packages" in (ml_client.jobs.record(name).reason or ""), name)
+        assert ml_client.jobs.get(name).status == "Preparing"
+        ml_client.jobs.begin_cancel(name).result()
+    assert ml_client.jobs.get(name).status == "Canceled"
+    key = ml_client.jobs.record(name).launch["runs_in"]["key"]
+    assert Cache(Path(os.environ["WORKBENCH_CACHE"]), "venv").facts(key) is None
+
+
+def test_conda_files_of_pip_packages_need_no_conda(shared_client: MLClient, tmp_path: Path) -> None:
+    file = tmp_path / "conda.yml"
+    file.write_text("name: x\nchannels: [conda-forge]\ndependencies:\n- pip\n- pip:\n  - iniconfig==2.1.0\n")
+    done = finish(shared_client, command(command=_SEES, environment=Environment(conda_file=str(file))))
+    assert done.status == "Completed", done.error
+    with pytest.raises(ValidationException, match="only conda can install cudatoolkit=11"):
+        shared_client.jobs.create_or_update(
+            command(command="x", environment=Environment(conda_file={"dependencies": ["cudatoolkit=11.8"]}))
+        )
+    with pytest.raises(NotFoundError, match=r"no Python 3\.99 on this machine. Install it with: uv python install"):
+        shared_client.jobs.create_or_update(command(command="x", environment=Environment(python="3.99")))
+
+
+def test_registered_environments_are_run_by_name(shared_client: MLClient, tmp_path: Path) -> None:
+    file = tmp_path / "requirements.txt"
+    file.write_text("iniconfig==2.1.0\n")
+    registered = shared_client.environments.create_or_update(Environment(name="small", requirements=str(file)))
+    assert registered.version == "1"
+    file.write_text("# what was registered is kept\niniconfig==0.0.404\n")
+    for reference in ("small:1", "azureml:small@latest", "small"):
+        done = finish(shared_client, command(command=_SEES, environment=reference))
+        assert done.status == "Completed", done.error
+    assert shared_client.environments.create_or_update(Environment(name="small", requirements=str(file))).version == "2"
+    same = Environment(name="small", requirements=["iniconfig==0.0.404"])
+    assert shared_client.environments.create_or_update(same).version == "2"
+    settings = shared_client.context.workspace.settings
+    settings.write_text(
+        '[environments]\n"AzureML-x" = "small:1"\n"AzureML-y" = { requirements = ["iniconfig==2.1.0"] }\n'
+    )
+    for cloud in ("AzureML-x@latest", "azureml:AzureML-y:3"):
+        done = finish(shared_client, command(command=_SEES, environment=cloud))
+        assert done.status == "Completed", done.error
+
+
+def test_notebooks_run_on_the_environments_kernel(shared_client: MLClient, tmp_path: Path) -> None:
+    book = write_notebook(tmp_path / "n.ipynb", "import sys, workbench\nworkbench.output('prefix', sys.prefix)")
+    done = finish(shared_client, notebook(str(book), environment=Environment(requirements=["iniconfig==2.1.0"])))
+    assert done.status == "Failed"
+    assert done.error is not None
+    assert done.error.startswith("the environment has no ipykernel")
+    done = finish(shared_client, notebook(str(book), environment=Environment(requirements=["ipykernel"])))
+    assert done.status == "Completed", done.error
+    prefix = outputs_of(shared_client, done.name)["prefix"]
+    assert Path(prefix).is_relative_to(os.environ["WORKBENCH_CACHE"])
+
+
+_TRACKS = """
+import os, mlflow
+with mlflow.start_run() as run:
+    assert run.info.run_id == os.environ["AZUREML_RUN_ID"]
+    for step in range(3):
+        mlflow.log_metric("acc", step / 4, step=step)
+    mlflow.log_param("depth", 3)
+    with open("note.txt", "w") as file:
+        file.write("kept")
+    mlflow.log_artifact("note.txt")
+    assert mlflow.MlflowClient().get_metric_history(run.info.run_id, "acc")[-1].value == 0.5
+with mlflow.start_run(nested=True, run_name="inner"):
+    mlflow.log_metric("own", 1)
+"""
+
+
+def test_mlflow_of_another_environment_reports_over_http(ml_client: MLClient, write_code: Callable[[str], str]) -> None:
+    environment = Environment(requirements=["mlflow-skinny"])
+    job = command(code=write_code(_TRACKS), command="python train.py", environment=environment)
+    done = finish(ml_client, job)
+    assert done.status == "Completed", done.error
+    name = str(done.name)
+    assert [point.value for point in ml_client.context.store.points(name, "acc")] == [0.0, 0.25, 0.5]
+    import mlflow
+
+    run = mlflow.MlflowClient(ml_client.workspaces.get().mlflow_tracking_uri).get_run(name)
+    assert (run.data.metrics["acc"], run.data.params["depth"]) == (0.5, "3")
+    assert (ml_client.context.workspace.trial(name).artifacts / "note.txt").read_text() == "kept"
+    # Its token died with it, and what served it goes too.
+    spec = json.loads(ml_client.context.workspace.trial(name).spec.read_text())
+    address = spec["variables"]["MLFLOW_TRACKING_URI"]
+    call = urllib.request.Request(
+        f"{address}/api/2.0/mlflow/runs/get?run_id={name}", headers={"Authorization": f"Bearer {spec['token']}"}
+    )
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(call, timeout=30)
+    until(ml_client, lambda: not running_module("workbench.tracking.served", ml_client.workspace_folder))
+
+
+def test_who_waited_for_a_build_that_failed_does_not_repeat_it(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, "venv")
+    ready, go = os.pipe(), os.pipe()
+
+    def fail() -> dict[str, object]:
+        os.write(ready[1], b"!")
+        os.read(go[0], 1)
+        raise FailedBuildError("step 2 failed")
+
+    def let_it_go_on(_: str) -> None:
+        os.write(go[1], b"!")
+
+    builder = os.fork()
+    if builder == 0:
+        try:
+            cache.built("key", fail, print)
+        finally:
+            os._exit(0)
+    os.read(ready[0], 1)
+    with pytest.raises(FailedBuildError, match="step 2 failed"):
+        cache.built("key", lambda: pytest.fail("built again"), let_it_go_on)
+    os.waitpid(builder, 0)
+    # Who asks later builds again: the cause may be gone.
+    assert cache.built("key", lambda: {"x": 1}, print) == ({"x": 1}, True)
+    assert cache.built("key", lambda: pytest.fail("built again"), print) == ({"x": 1}, False)
+
+
+def test_a_builder_that_is_killed_gives_the_lock_back(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, "venv")
+    ready = os.pipe()
+    waited: list[str] = []
+
+    def hang() -> dict[str, object]:
+        os.write(ready[1], b"!")
+        signal.pause()
+        return {}
+
+    def kill(text: str) -> None:
+        waited.append(text)
+        os.kill(builder, signal.SIGKILL)
+
+    builder = os.fork()
+    if builder == 0:
+        cache.built("key", hang, print)
+    os.read(ready[0], 1)
+    assert cache.built("key", lambda: {"x": 1}, kill) == ({"x": 1}, True)
+    os.waitpid(builder, 0)
+    assert waited == ["another job builds this environment; waiting for it"]

@@ -1,0 +1,92 @@
+"""The facts that figures show, and that plotly takes them."""
+
+from __future__ import annotations
+
+import math
+
+import plotly.graph_objects as go
+import pytest
+
+from workbench.errors import ValidationException
+from workbench.views.facts import JobFacts
+from workbench.views.figures import FIGURES, MOST_CURVES, curves, importance, parallel_coordinates, progress, scatter
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+def test_plotly_takes_every_figure(past: JobFacts, kind: str) -> None:
+    figure = FIGURES[kind](past)
+    assert go.Figure(data=figure.data, layout=figure.layout).data
+    assert figure.to_json()["trials"] == list(figure.trials)
+
+
+def test_parallel_coordinates_have_a_line_for_each_trial_with_a_value(past: JobFacts) -> None:
+    figure = parallel_coordinates(past)
+    scored = [row for row in past.rows() if row["score"] is not None]
+    (trace,) = figure.data
+    assert figure.trials == [row["number"] for row in scored]
+    assert [axis.name for axis in figure.axes] == ["trial", "lr", "units", "drop", "accuracy"]
+    by_label = {dimension["label"]: dimension for dimension in trace["dimensions"]}
+    assert by_label["lr"]["values"] == pytest.approx([math.log10(row["params"]["lr"]) for row in scored])
+    assert by_label["units"]["ticktext"] == ["10", "50", "200"]
+    assert by_label["accuracy"]["values"] == trace["line"]["color"] == [row["score"] for row in scored]
+    assert figure.note == "4 of 30 trials have no value yet"
+
+
+def test_the_ticks_of_a_logarithmic_axis_read_as_values(past: JobFacts) -> None:
+    dimension = parallel_coordinates(past).data[0]["dimensions"][1]
+    for place, text in zip(dimension["tickvals"], dimension["ticktext"], strict=True):
+        assert float(text) == pytest.approx(10**place, rel=1e-2)
+    assert {0.001, 0.01, 0.1} <= {float(text) for text in dimension["ticktext"]}
+
+
+def test_parallel_coordinates_of_the_best_and_of_chosen_axes(past: JobFacts) -> None:
+    figure = parallel_coordinates(past, top=3, params=["drop", "lr"])
+    best = sorted((row for row in past.rows() if row["score"] is not None), key=lambda row: -row["score"])[:3]
+    assert set(figure.trials) == {row["number"] for row in best}
+    assert [axis.name for axis in figure.axes] == ["trial", "drop", "lr", "accuracy"]
+    with pytest.raises(ValidationException, match="no parameter 'depth'"):
+        parallel_coordinates(past, params=["depth"])
+
+
+def test_curves_mark_the_best_and_what_is_selected(past: JobFacts) -> None:
+    figure = curves(past, selected=[2])
+    by_number = {trace["customdata"][0]: trace for trace in figure.data}
+    best = past.trials[past.best or ""].number
+    assert by_number[best]["name"] == f"trial {best} (best)"
+    assert by_number[2]["showlegend"]
+    assert by_number[3]["opacity"] < by_number[2]["opacity"]
+    assert by_number[2]["x"] == [0, 1, 2, 3, 4]
+    over_time = curves(past, over="time").data[0]
+    assert over_time["x"] == [0, 1, 2, 3, 4]
+    assert len(figure.data) == 26 <= MOST_CURVES
+
+
+def test_progress_never_gets_worse(past: JobFacts) -> None:
+    line = next(trace for trace in progress(past).data if trace["name"] == "best so far")
+    assert line["y"] == sorted(line["y"])
+    assert line["y"][-1] == past.header()["best"]["score"]
+
+
+def test_scatter_spells_out_categories_and_keeps_numbers(past: JobFacts) -> None:
+    categories = scatter(past, param="units")
+    assert categories.layout["xaxis"]["ticktext"] == ["10", "50", "200"]
+    logarithmic = scatter(past, param="lr")
+    assert logarithmic.layout["xaxis"]["type"] == "log"
+    values = {number: row for row in past.rows() for number in [row["number"]]}
+    for x, number in zip(logarithmic.data[0]["x"], logarithmic.data[0]["customdata"], strict=True):
+        assert x == pytest.approx(values[number]["params"]["lr"])
+
+
+def test_importance_finds_what_matters(past: JobFacts) -> None:
+    figure = importance(past)
+    (bars,) = figure.data
+    shares = dict(zip(bars["y"], bars["x"], strict=True))
+    assert shares["lr"] > shares["drop"]
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_importance_says_why_there_is_none(past: JobFacts) -> None:
+    for name in list(past.trials)[5:]:
+        del past.trials[name]
+    figure = importance(past)
+    assert (figure.data, figure.note) == ([], "5 trials are completed; importance needs 8")

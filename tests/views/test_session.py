@@ -1,0 +1,129 @@
+"""A session tells a view what happens, answers it, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.supervisor.gates import Gate, until
+from tests.views.past import past_sweep
+from workbench import MLClient
+from workbench.sweep import Uniform
+from workbench.views.session import ViewSession
+
+
+class View:
+    """What a front end would hear."""
+
+    def __init__(self, client: MLClient, name: str) -> None:
+        self.heard: list[dict[str, Any]] = []
+        self._news = threading.Condition()
+        self.session = ViewSession(str(client.workspace_folder), name, self._take)
+        self.session.start()
+        self._ids = iter(range(1, 1000))
+
+    def _take(self, message: dict[str, Any]) -> None:
+        with self._news:
+            self.heard.append(message)
+            self._news.notify_all()
+
+    def wait(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        with self._news:
+            found = self._news.wait_for(lambda: [message for message in self.heard if wanted(message)], 60)
+        assert found, self.heard
+        return found[-1]
+
+    def ask(self, verb: str, **details: Any) -> dict[str, Any]:
+        asked = next(self._ids)
+        self.session.handle({"id": asked, "verb": verb, **details})
+        return self.wait(lambda message: message.get("id") == asked)
+
+
+@pytest.fixture
+def look(ml_client: MLClient) -> Iterator[Callable[[str], View]]:
+    views: list[View] = []
+
+    def open_view(name: str) -> View:
+        views.append(View(ml_client, name))
+        return views[-1]
+
+    yield open_view
+    for view in views:
+        view.session.close()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    gate = Gate(tmp_path / "gate")
+    yield gate
+    gate.close()
+
+
+def test_a_view_follows_a_sweep_and_acts_on_it(ml_client: MLClient, gate: Gate, look: Callable[[str], View]) -> None:
+    sweep = gate.job()(x=Uniform(0, 1)).sweep(
+        primary_metric="score", goal="maximize", max_total_trials=4, max_concurrent_trials=1
+    )
+    name = ml_client.create_or_update(sweep).name
+    view = look(name)
+    state = view.wait(lambda message: message["type"] == "state")
+    assert state["header"]["name"] == name
+    view.wait(lambda message: any(row["last"] is not None for row in message.get("trials", ())))
+    assert view.ask("pause")["ok"]
+    view.wait(lambda message: message["type"] == "delta" and message["header"]["held"])
+    gate.open()
+    ended = view.wait(lambda message: any(row["status"] == "Completed" for row in message.get("trials", ())))
+    assert [row["number"] for row in ended["trials"]] == [0], "only what has changed is sent"
+    told = view.ask("narrow", ranges={"x": [[0.2, 0.4]]})
+    assert told["ok"], told
+    assert "x: " in told["value"]
+    assert view.ask("resume")["ok"]
+    until(ml_client, lambda: len(gate.starts) == 2)
+    assert 0.2 <= float(gate.starts[1].split()[1]) <= 0.4
+    assert view.ask("cancel", names=[f"{name}_1"])["ok"]
+    view.wait(lambda message: any(row["status"] == "Canceled" for row in message.get("trials", ())))
+    assert view.ask("cancel")["ok"]
+    view.wait(lambda message: message["type"] == "delta" and message["header"]["status"] == "Canceled")
+
+
+def test_what_cannot_be_done_is_told(ml_client: MLClient, tmp_path: Path, look: Callable[[str], View]) -> None:
+    view = look(past_sweep(ml_client, tmp_path / "code", 8))
+    assert "no figure 'pie'" in view.ask("figure", kind="pie")["error"]
+    assert "no parameter is brushed" in view.ask("narrow", ranges={})["error"]
+    assert "is no trial of" in view.ask("log", trial="somebody")["error"]
+    assert view.ask("figure", kind="parallel")["value"]["trials"] == [0, 1, 2, 3, 4, 5, 7]
+    gone = look("nobody")
+    assert "no job named 'nobody'" in gone.wait(lambda message: message["type"] == "gone")["error"]
+
+
+def test_a_log_is_read_in_parts(ml_client: MLClient, tmp_path: Path, look: Callable[[str], View]) -> None:
+    name = past_sweep(ml_client, tmp_path / "code", 3)
+    record = ml_client.jobs.record(f"{name}_0")
+    log = ml_client.context.workspace.trial(record.folder).log
+    log.parent.mkdir(parents=True)
+    log.write_text("first\n" + "x" * 70_000 + "\nlast é\n")
+    view = look(name)
+    part = view.ask("log", trial=record.name)["value"]
+    assert part["text"].endswith("last é\n")
+    assert part["begin"] > 0
+    with log.open("a") as file:
+        file.write("more\n")
+    assert view.ask("log", trial=record.name, offset=part["end"])["value"]["text"] == "more\n"
+
+
+def test_closing_leaves_no_thread_and_no_watcher(ml_client: MLClient, tmp_path: Path) -> None:
+    name = past_sweep(ml_client, tmp_path / "code", 3)
+    before = set(threading.enumerate())
+    view = View(ml_client, name)
+    assert view.ask("metrics")["value"] == ["accuracy", "loss"]
+    view.session.close()
+    assert set(threading.enumerate()) == before
+    assert list(ml_client.context.workspace.watchers.iterdir()) == []
+    heard = len(view.heard)
+    view.session.handle({"id": 99, "verb": "metrics"})
+    time.sleep(0)
+    assert len(view.heard) == heard

@@ -1,0 +1,50 @@
+"""A snapshot says how things stand, and runs nothing."""
+
+from __future__ import annotations
+
+import base64
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+from workbench import MLClient
+from workbench.views.facts import JobFacts
+from workbench.views.snapshot import job_snapshot
+
+
+class Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.rows = 0
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        assert not any(name.startswith("on") for name, _ in attrs)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data + " "
+
+
+def test_a_sweep_shows_its_best_trials_and_a_picture(past: JobFacts) -> None:
+    html = job_snapshot(past)
+    page = Page()
+    page.feed(html)
+    assert "script" not in page.tags
+    assert page.tags.count("tr") == 21
+    assert "and 10 more trials" in page.text
+    assert f"★ {past.header()['best']['number']}" in page.text
+    (picture,) = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', html)
+    svg = ElementTree.fromstring(base64.b64decode(picture))
+    lines = [element for element in svg if element.tag.endswith("polyline")]
+    assert len(lines) == 26
+    assert len(lines[-1].attrib["points"].split()) == 4, "three parameters and the metric; the best one on top"
+
+
+def test_text_of_users_stays_text(past: JobFacts, ml_client: MLClient) -> None:
+    with ml_client.context.store.write() as writer:
+        writer.update_job(past.name, display_name="<script>alert(1)</script>")
+    past.refresh()
+    assert "<script>" not in job_snapshot(past)
+    assert "&lt;script&gt;" in job_snapshot(past)

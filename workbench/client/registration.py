@@ -1,0 +1,161 @@
+"""From a trial to a registered model: what there is to register, whether it works, and doing it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from workbench.client.ml_client import MLClient
+from workbench.definition.assets import Model
+from workbench.errors import NotFoundError, ValidationException
+from workbench.store.records import JobRecord
+
+__all__ = ["candidate", "check_model", "register"]
+
+_PATIENCE = 300.0  # seconds that a model may take to load and predict
+_SCORE = "workbench.score"  # the tag in which the registry keeps the primary metric
+_HOW_TO_LOG = 'mlflow.sklearn.log_model(model, name="model", input_example=X[:5])'
+
+
+def candidate(client: MLClient, record: JobRecord, metric: str | None = None) -> dict[str, Any]:
+    """Return what a form to register a trial's model shows, as JSON.
+
+    Args:
+        client: of the workspace.
+        record: the trial, or a job that is none's.
+        metric: the primary metric.
+    """
+    registry = client.models.registry()
+    models = registry.models_of(record)
+    versions = [version for newest in registry.list() for version in registry.list(newest.name)]
+    names = list(dict.fromkeys(version.name for version in versions))
+    points = [] if metric is None else client.context.store.points(record.name, metric)
+    best = next((point for point in points if point.value == record.score), None)
+    return {
+        "trial": record.name,
+        "number": record.number,
+        "status": str(record.status),
+        "metric": None if metric is None else {"name": metric, "value": record.score, "step": best and best.step},
+        "params": dict(record.params),
+        "models": [
+            {
+                "path": model.path,
+                "flavors": list(model.flavors),
+                "signature": model.signature,
+                "bytes": model.size,
+                "hasExample": model.has_example,
+            }
+            for model in models
+        ],
+        "howToLog": None if models else _HOW_TO_LOG,
+        "names": names,
+        "suggested": names[0] if names else record.experiment_name,
+        "aliases": [
+            {"name": version.name, "alias": alias, "version": version.version, "score": version.tags.get(_SCORE)}
+            for version in versions
+            for alias in version.aliases
+        ],
+        "registered": [
+            {"name": version.name, "version": version.version}
+            for version in versions
+            if version.job_name == record.name
+        ],
+    }
+
+
+def check_model(client: MLClient, record: JobRecord, path: str) -> dict[str, Any]:
+    """Load a trial's model and predict on its example, in a process of its own; return ``ok`` and ``told``.
+
+    Args:
+        client: of the workspace.
+        record: the trial.
+        path: of the model, as ``candidate`` gives it.
+
+    Raises:
+        NotFoundError: the trial has no such model.
+    """
+    found = next((model for model in client.models.registry().models_of(record) if model.path == path), None)
+    if found is None:
+        raise NotFoundError(f"{record.name} has no model {path!r}", "model")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "workbench.tracking.check_model", str(found.folder)],
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return {"ok": False, "told": f"it did not load and predict within {_PATIENCE:g} s"}
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    except (IndexError, ValueError):
+        return {"ok": False, "told": f"the check ended with {done.returncode}: {done.stderr.strip()[-500:]}"}
+    return answer
+
+
+def register(
+    client: MLClient,
+    record: JobRecord,
+    path: str,
+    name: str,
+    *,
+    description: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    alias: str | None = None,
+    again: bool = False,
+) -> dict[str, Any]:
+    """Register a trial's model; return its version and the line that loads it.
+
+    Args:
+        client: of the workspace.
+        record: the trial.
+        path: of the model, as ``candidate`` gives it.
+        name: of the registered model.
+        description: for readers.
+        tags: texts by name.
+        alias: a name that shall lead to this version.
+        again: register it even though this trial is registered under the name.
+
+    Raises:
+        NotFoundError: the trial has no such model.
+        ValidationException: the name is empty, or this trial is registered under it already.
+    """
+    if not name.strip():
+        raise ValidationException("a registered model needs a name", "name")
+    if not again:
+        for version in _versions(client, name.strip()):
+            if version.job_name == record.name:
+                raise ValidationException(
+                    f"{record.name} is version {version.version} of {name.strip()!r} already",
+                    "name",
+                    "Use that version, another name, or register it again on purpose",
+                )
+    made = client.models.create_or_update(
+        Model(
+            path=f"azureml://jobs/{record.name}/outputs/artifacts/paths/{path}/",
+            name=name.strip(),
+            type="mlflow_model",
+            description=description or None,
+            tags=dict(tags or {}),
+        ),
+        alias=alias or None,
+    )
+    address = f"models:/{made.name}/{made.version}"
+    return {
+        "name": made.name,
+        "version": made.version,
+        "address": address,
+        "load": f'import mlflow\n\nmodel = mlflow.pyfunc.load_model("{address}")',
+        "alias": alias or None,
+    }
+
+
+def _versions(client: MLClient, name: str) -> list[Any]:
+    try:
+        return list(client.models.registry().list(name))
+    except NotFoundError:
+        return []

@@ -1,0 +1,132 @@
+"""The container engine of this machine: finding it, and saying what is wrong when it does not answer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from workbench.errors import EngineError
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+__all__ = ["LABEL", "address", "connect", "explain"]
+
+LABEL = "workbench"
+"""Carried by every image, container and network that the workbench makes; nothing else is ever touched."""
+
+_SOCKET = "unix://"
+_TIMEOUT = 60  # seconds for one answer
+
+
+def address() -> str:
+    """Return the address of the engine that answers: of ``DOCKER_HOST``, of Docker's context, or of a usual place.
+
+    Raises:
+        EngineError: none answers; the message says what is missing and how to get it.
+    """
+    troubles = []
+    for place in dict.fromkeys(_places()):
+        try:
+            connect(place).close()
+        except EngineError as error:
+            troubles.append(error)
+        else:
+            return place
+    raise troubles[0]
+
+
+def connect(place: str) -> APIClient:
+    """Return a connection to the engine at an address.
+
+    Raises:
+        EngineError: it does not answer, or is on another machine.
+    """
+    from docker import APIClient  # noqa: PLC0415 - takes a fifth of a second
+    from docker.errors import DockerException  # noqa: PLC0415
+
+    if not place.startswith(_SOCKET):
+        raise EngineError(
+            f"the container engine at {place} is not on this machine",
+            "DOCKER_HOST",
+            "Folders of this machine are mounted into containers: use the engine here, docker context use default",
+        )
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(place.removeprefix(_SOCKET))
+    except OSError as error:
+        raise explain(error, place) from error
+    try:
+        api = APIClient(base_url=place, version="auto", timeout=_TIMEOUT)
+    except DockerException as error:
+        raise explain(error, place) from error
+    return api
+
+
+def explain(error: BaseException, place: str) -> EngineError:
+    """Return what it means that an engine does not answer."""
+    path = place.removeprefix(_SOCKET)
+    causes = list(_causes(error))
+    if any(isinstance(cause, PermissionError) for cause in causes):
+        return EngineError(
+            f"this user may not use the container engine at {path}",
+            "environment",
+            "Let an administrator run: sudo usermod -aG docker $USER; then log in again",
+        )
+    if not os.path.exists(path) and not (shutil.which("dockerd") or shutil.which("podman")):  # noqa: PTH110
+        return EngineError(
+            "a container needs Docker or Podman, and there is none on this machine",
+            "environment",
+            "Install it: sudo apt-get install docker.io; or run the job without a container: environment='local' or "
+            "Environment(requirements=[…])",
+        )
+    if any(isinstance(cause, FileNotFoundError | ConnectionRefusedError) for cause in causes):
+        return EngineError(
+            f"the container engine is not running: nothing answers at {path}",
+            "environment",
+            "Start it: sudo systemctl start docker, or for Podman: systemctl --user start podman.socket",
+        )
+    return EngineError(f"the container engine at {path} does not answer: {error}", "environment", "See its log")
+
+
+def _places() -> Iterator[str]:
+    if host := os.environ.get("DOCKER_HOST"):
+        yield host
+        return
+    yield _of_context() or f"{_SOCKET}/var/run/docker.sock"
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+    for path in (f"{runtime}/docker.sock", f"{runtime}/podman/podman.sock", "/run/podman/podman.sock"):
+        if os.path.exists(path):  # noqa: PTH110
+            yield _SOCKET + path
+
+
+def _of_context() -> str | None:
+    """Return the address in Docker's current context; None for the default one, or where there is none."""
+    from docker.context import ContextAPI  # noqa: PLC0415
+    from docker.errors import DockerException  # noqa: PLC0415
+
+    try:
+        context = ContextAPI.get_current_context()
+    except (DockerException, OSError, ValueError):
+        return None
+    host = getattr(context, "Host", None)
+    return str(host).replace("http+unix://", _SOCKET) if host else None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and everything that it came from, as far down as libraries have wrapped it."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        waiting += [one.__cause__, one.__context__, *(arg for arg in one.args if isinstance(arg, BaseException))]
+        waiting.append(
+            getattr(one, "reason", None) if isinstance(getattr(one, "reason", None), BaseException) else None
+        )

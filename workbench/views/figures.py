@@ -1,0 +1,343 @@
+"""Facts as plotly figures: plain dictionaries that every front end of plotly draws.
+
+They carry no colours of text and background: whoever draws them puts in those of its theme. Beside each figure stands
+what a view needs to find its way back from a mark to a trial.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.errors import ValidationException
+from workbench.store.records import JobRecord
+from workbench.views.facts import Axis, Curve, JobFacts, finite
+from workbench.views.importance import parameter_importance
+
+__all__ = ["FIGURES", "Figure", "curves", "importance", "parallel_coordinates", "progress", "scatter"]
+
+MOST_CURVES = 60
+"""Curves that are drawn at once; more are a carpet."""
+MOST_AXES = 60
+"""Axes that plotly's parallel coordinates have room for."""
+
+_BEST, _OTHER, _STOPPED = "#e8710a", "#3f7fbf", "#9aa0a6"
+_SCALE = "Viridis"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure.
+
+    Args:
+        data, layout: as plotly has them.
+        trials: numbers of the trials that its marks or lines stand for, in their order.
+        axes: of parallel coordinates: what each dimension is, in their order.
+        note: what is not shown, in words; empty when all is.
+    """
+
+    data: list[dict[str, Any]]
+    layout: dict[str, Any]
+    trials: Sequence[int] = ()
+    axes: Sequence[Axis] = ()
+    note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as JSON."""
+        axes = [{"name": axis.name, "scale": axis.scale} for axis in self.axes]
+        return {"data": self.data, "layout": self.layout, "trials": list(self.trials), "axes": axes, "note": self.note}
+
+
+def parallel_coordinates(facts: JobFacts, *, top: int | None = None, params: Sequence[str] | None = None) -> Figure:
+    """Draw one line for each trial with a value of the primary metric, through its parameters to that value.
+
+    Args:
+        facts: of a sweep.
+        top: only so many of the best trials.
+        params: the parameters in the order of their axes; all by default.
+
+    Raises:
+        ValidationException: a parameter is not in the search space.
+    """
+    known = {axis.name: axis for axis in facts.axes}
+    for name in params or ():
+        if name not in known:
+            raise ValidationException(f"no parameter {name!r}", "params", f"The sweep has: {', '.join(known)}")
+    chosen = [known[name] for name in params or known][: MOST_AXES - 2]
+    scored = _scored(facts)
+    shown = sorted(_ranked(facts, scored)[:top], key=_number)
+    hidden = len(facts.trials) - len(shown)
+    scores = [trial.score for trial in shown]
+    dimensions = [_trial_dimension(shown), *(_dimension(axis, shown) for axis in chosen)]
+    metric = Axis(facts.metric or "", "linear")
+    dimensions.append({"label": metric.name, "values": [finite(score) for score in scores]})
+    line = {
+        "color": [finite(score) for score in scores],
+        "colorscale": _SCALE,
+        "reversescale": facts.goal == "minimize",
+        "showscale": bool(shown),
+        "colorbar": {"thickness": 10, "outlinewidth": 0, "title": {"text": metric.name, "side": "right"}},
+    }
+    return Figure(
+        [{"type": "parcoords", "dimensions": dimensions, "line": line, "labelangle": -12, "labelside": "top"}],
+        {"margin": {"l": 48, "r": 40, "t": 64, "b": 24}},
+        [_number(trial) for trial in shown],
+        [Axis("trial", "linear"), *chosen, metric],
+        f"{hidden} of {len(facts.trials)} trials not drawn: without a value, or beyond the best {top}"
+        if hidden and top
+        else f"{hidden} of {len(facts.trials)} trials have no value yet"
+        if hidden
+        else "",
+    )
+
+
+def curves(
+    facts: JobFacts, *, metric: str | None = None, over: str = "step", selected: Sequence[int] = (), log: bool = False
+) -> Figure:
+    """Draw a metric over its steps or over time, one line for each trial: the best, those that run, then the others.
+
+    Args:
+        facts: of a job or sweep.
+        metric: which; the primary one by default.
+        over: ``step``, or ``time`` for seconds since the trial's first value.
+        selected: numbers of trials that are drawn whatever their rank.
+        log: whether the metric's axis is logarithmic.
+    """
+    if not facts.is_sweep:
+        return _curves_of_job(facts, metric, over, log=log)
+    name = metric or facts.metric or ""
+    lines = facts.curves_of(name)
+    with_values = [trial for trial in facts.trials.values() if lines.get(trial.name)]
+    order = _ranked(facts, with_values)
+    order.sort(key=lambda trial: (_number(trial) not in selected, trial.name != facts.best, trial.status.is_finished))
+    shown = order[: max(MOST_CURVES, len(selected))]
+    data = [_line(trial, lines[trial.name], facts, over, selected) for trial in reversed(shown)]
+    note = f"{len(shown)} of {len(with_values)} trials drawn" if len(shown) < len(with_values) else ""
+    return Figure(data, _axes_layout(_over(over), name, log_y=log), [_number(t) for t in reversed(shown)], note=note)
+
+
+def progress(facts: JobFacts) -> Figure:
+    """Draw each trial's value in the order the trials came, and the best so far."""
+    scored = sorted(_scored(facts), key=_number)
+    better: Callable[[float, float], float] = max if facts.goal == "maximize" else min
+    best: list[float | None] = []
+    so_far: float | None = None
+    for trial in scored:
+        if trial.score is not None and str(trial.status) == "Completed":
+            so_far = trial.score if so_far is None else better(so_far, trial.score)
+        best.append(finite(so_far))
+    numbers = [_number(trial) for trial in scored]
+    data = [
+        *_marks(scored, [float(number) for number in numbers]),
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "best so far",
+            "x": numbers,
+            "y": best,
+            "line": {"shape": "hv", "color": _BEST, "width": 2},
+            "hoverinfo": "skip",
+        },
+    ]
+    return Figure(data, _axes_layout("trial", facts.metric or ""), numbers)
+
+
+def scatter(facts: JobFacts, *, param: str | None = None) -> Figure:
+    """Draw the primary metric over one parameter, a mark for each trial.
+
+    Args:
+        facts: of a sweep.
+        param: which; the first by default.
+
+    Raises:
+        ValidationException: the parameter is not in the search space.
+    """
+    known = {axis.name: axis for axis in facts.axes}
+    axis = known.get(param or next(iter(known), ""))
+    if axis is None:
+        raise ValidationException(f"no parameter {param!r}", "param", f"The sweep has: {', '.join(known)}")
+    scored = [trial for trial in _scored(facts) if _value(axis, trial) is not None]
+    layout = _axes_layout(axis.name, facts.metric or "")
+    places = [_value(axis, trial) for trial in scored]
+    if axis.scale == "log":
+        places = [None if place is None else 10**place for place in places]
+        layout["xaxis"]["type"] = "log"
+    elif axis.scale == "category":
+        layout["xaxis"] |= {
+            "tickvals": list(range(len(axis.categories))),
+            "ticktext": [str(value) for value in axis.categories],
+            "range": [-0.5, len(axis.categories) - 0.5],
+        }
+    return Figure(_marks(scored, places), layout, [_number(trial) for trial in scored], [axis])
+
+
+def importance(facts: JobFacts) -> Figure:
+    """Draw how much each parameter matters for the primary metric, by Optuna's PED-ANOVA."""
+    found, note = parameter_importance(facts)
+    names = sorted(found, key=lambda name: found[name])
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "x": [finite(found[name]) for name in names],
+        "y": names,
+        "text": [f"{found[name]:.2f}" for name in names],
+        "textposition": "outside",
+        "cliponaxis": False,
+        "marker": {"color": _OTHER},
+        "hoverinfo": "skip",
+    }
+    layout = _axes_layout("importance", "")
+    layout["xaxis"]["range"] = [0, 1.1 * max(found.values(), default=1)]
+    layout["yaxis"] = {"automargin": True, "type": "category"}
+    return Figure([bars] if names else [], layout, note=note)
+
+
+FIGURES: Mapping[str, Callable[..., Figure]] = {
+    "parallel": parallel_coordinates,
+    "curves": curves,
+    "progress": progress,
+    "scatter": scatter,
+    "importance": importance,
+}
+"""The figures by the names that views ask for them with."""
+
+
+def _scored(facts: JobFacts) -> list[JobRecord]:
+    return [trial for trial in facts.trials.values() if trial.score is not None and math.isfinite(trial.score)]
+
+
+def _ranked(facts: JobFacts, trials: Sequence[JobRecord]) -> list[JobRecord]:
+    """Return trials, the best first; those without a value last."""
+    sign = -1 if facts.goal == "maximize" else 1
+
+    def rank(trial: JobRecord) -> tuple[bool, float, int]:
+        score = trial.score if trial.score is not None and math.isfinite(trial.score) else None
+        return score is None, sign * (score or 0.0), _number(trial)
+
+    return sorted(trials, key=rank)
+
+
+def _number(trial: JobRecord) -> int:
+    return trial.number or 0
+
+
+def _value(axis: Axis, trial: JobRecord) -> float | None:
+    return axis.place(trial.params[axis.name]) if axis.name in trial.params else None
+
+
+def _trial_dimension(trials: Sequence[JobRecord]) -> dict[str, Any]:
+    return {"label": "trial", "values": [_number(trial) for trial in trials], "tickformat": "d"}
+
+
+def _dimension(axis: Axis, trials: Sequence[JobRecord]) -> dict[str, Any]:
+    values = [finite(_value(axis, trial)) for trial in trials]
+    dimension: dict[str, Any] = {"label": axis.name, "values": values}
+    if axis.scale == "category":
+        dimension |= {
+            "range": [-0.2, max(len(axis.categories) - 1, 0) + 0.2],
+            "tickvals": list(range(len(axis.categories))),
+            "ticktext": [str(value) for value in axis.categories],
+        }
+    elif axis.scale == "log" and (there := [value for value in values if value is not None]):
+        ticks = _log_ticks(min(there), max(there))
+        dimension |= {"tickvals": ticks, "ticktext": [f"{10**tick:.3g}" for tick in ticks]}
+    return dimension
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Return places for ticks on an axis of decimal logarithms: powers of ten, and both ends."""
+    inner = [float(power) for power in range(math.ceil(low), math.floor(high) + 1)]
+    room = (high - low) * 0.06
+    inner = [tick for tick in inner if tick - low > room and high - tick > room]
+    return [low, *inner, high] if high > low else [low]
+
+
+def _marks(trials: Sequence[JobRecord], places: Sequence[float | None]) -> list[dict[str, Any]]:
+    """Return a trace for completed trials and one for those cut short, told apart by the shape of the mark too."""
+    traces = []
+    for name, color, symbol, wanted in (
+        ("completed", _OTHER, "circle", True),
+        ("not completed", _STOPPED, "x-thin-open", False),
+    ):
+        chosen = [
+            (place, trial)
+            for place, trial in zip(places, trials, strict=True)
+            if (str(trial.status) == "Completed") == wanted
+        ]
+        if chosen:
+            traces.append(
+                {
+                    "type": "scatter" if len(chosen) < 2000 else "scattergl",
+                    "mode": "markers",
+                    "name": name,
+                    "x": [finite(place) for place, _ in chosen],
+                    "y": [finite(trial.score) for _, trial in chosen],
+                    "customdata": [_number(trial) for _, trial in chosen],
+                    "marker": {"color": color, "symbol": symbol, "size": 8, "line": {"width": 1.5, "color": color}},
+                    "hovertemplate": "trial %{customdata}<br>%{x}<br><b>%{y}</b><extra></extra>",
+                }
+            )
+    return traces
+
+
+def _line(trial: JobRecord, curve: Curve, facts: JobFacts, over: str, selected: Sequence[int]) -> dict[str, Any]:
+    is_best, is_selected = trial.name == facts.best, _number(trial) in selected
+    stopped = trial.status.is_finished and str(trial.status) != "Completed"
+    style = {
+        "color": _BEST if is_best else _STOPPED if stopped else _OTHER,
+        "width": 3 if is_best or is_selected else 1.5,
+        "dash": "dot" if stopped else "solid",
+    }
+    x, y = _coordinates(curve, over)
+    said = " (best)" if is_best else f" ({trial.status})" if stopped else ""
+    return {
+        "type": "scatter",
+        "mode": "lines+markers" if len(x) < 3 else "lines",
+        "name": f"trial {_number(trial)}{said}",
+        "x": x,
+        "y": y,
+        "customdata": [_number(trial)] * len(x),
+        "line": style,
+        "marker": {"color": style["color"], "size": 5},
+        "opacity": 1.0 if is_best or is_selected or not selected else 0.25,
+        "showlegend": is_best or is_selected,
+        "hovertemplate": f"trial {_number(trial)}{said}<br>%{{x}}<br><b>%{{y}}</b><extra></extra>",
+    }
+
+
+def _curves_of_job(facts: JobFacts, metric: str | None, over: str, *, log: bool) -> Figure:
+    data = []
+    for name in [metric] if metric else facts.metrics():
+        x, y = _coordinates(facts.curves_of(name).get(facts.name, []), over)
+        data.append(
+            {"type": "scatter", "mode": "lines+markers" if len(x) < 3 else "lines", "name": name, "x": x, "y": y}
+        )
+    layout = _axes_layout(_over(over), metric or "", log_y=log)
+    layout["showlegend"] = len(data) > 1
+    return Figure(data, layout)
+
+
+def _coordinates(curve: Curve, over: str) -> tuple[list[float], list[float | None]]:
+    if over == "time":
+        begin = curve[0][2] if curve else 0
+        return [(at - begin) / 1000 for _, _, at in curve], [finite(value) for _, value, _ in curve]
+    steps = [step for step, _, _ in curve]
+    if len(set(steps)) < len(steps):  # logged without steps: in the order they came
+        steps = list(range(len(curve)))
+    return [float(step) for step in steps], [finite(value) for _, value, _ in curve]
+
+
+def _over(over: str) -> str:
+    return "seconds since its first value" if over == "time" else "step"
+
+
+def _axes_layout(x: str, y: str, *, log_y: bool = False) -> dict[str, Any]:
+    return {
+        "margin": {"l": 56, "r": 16, "t": 12, "b": 44},
+        "xaxis": {"title": {"text": x}, "zeroline": False, "automargin": True},
+        "yaxis": {"title": {"text": y}, "zeroline": False, "automargin": True, "type": "log" if log_y else "linear"},
+        "hovermode": "closest",
+        "legend": {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom"},
+    }

@@ -1,0 +1,78 @@
+"""From a brush over parallel coordinates to a narrower search space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from workbench.definition.distributions import (
+    Choice,
+    Distribution,
+    LogUniform,
+    QLogNormal,
+    QLogUniform,
+    QNormal,
+    QUniform,
+    Randint,
+    Uniform,
+)
+from workbench.errors import ValidationException
+from workbench.views.facts import Axis
+
+__all__ = ["Ranges", "narrowed"]
+
+Ranges = Sequence[tuple[float, float]]
+"""The brushed intervals of one axis, in the units of the axis."""
+
+_MOST_INTEGERS = 1000
+
+
+def narrowed(distribution: Distribution, axis: Axis, ranges: Ranges) -> Distribution:
+    """Return the distribution over the brushed part of its axis.
+
+    Numbers get the smallest interval that holds all brushes: a bell becomes uniform there, on its own scale.
+
+    Args:
+        distribution: as it is.
+        axis: its axis.
+        ranges: what is brushed.
+
+    Raises:
+        ValidationException: nothing of the distribution is left, or it cannot be narrowed.
+    """
+    if isinstance(distribution, Choice):
+        return _chosen(distribution, axis, ranges)
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+    if isinstance(distribution, Randint):
+        return _integers(distribution, axis.name, low, high)
+    if distribution.log:
+        low, high = low * math.log(10), high * math.log(10)  # the arguments of these are exponents of e
+    if isinstance(distribution, Uniform | LogUniform | QUniform | QLogUniform):
+        low, high = max(low, distribution.min_value), min(high, distribution.max_value)
+    if not low < high:
+        raise ValidationException("the brush leaves no range", axis.name, "Make the brush larger, inside the axis")
+    if isinstance(distribution, QUniform | QLogUniform | QNormal | QLogNormal):
+        return (QLogUniform if distribution.log else QUniform)(low, high, distribution.q)
+    return (LogUniform if distribution.log else Uniform)(low, high)
+
+
+def _chosen(distribution: Choice, axis: Axis, ranges: Ranges) -> Choice:
+    if any(isinstance(value, Mapping) for value in distribution.values):
+        raise ValidationException("a choice between nested spaces cannot be narrowed by a brush", axis.name)
+    kept = [
+        value
+        for value in distribution.values
+        if (place := axis.place(value)) is not None and any(low <= place <= high for low, high in ranges)
+    ]
+    if not kept:
+        raise ValidationException("no value of the choice is brushed", axis.name, "Brush over one of its marks")
+    return Choice(kept)
+
+
+def _integers(distribution: Randint, name: str, low: float, high: float) -> Distribution:
+    first, last = max(0, math.ceil(low)), min(distribution.upper - 1, math.floor(high))
+    if last < first:
+        raise ValidationException("no whole number is brushed", name, "Make the brush larger")
+    if last - first >= _MOST_INTEGERS:
+        return QUniform(first, last, 1)
+    return Choice(list(range(first, last + 1)))

@@ -1,0 +1,181 @@
+"""What a view can ask for: each verb takes what was asked and answers with JSON."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.client.ml_client import MLClient
+from workbench.client.registration import candidate, check_model, register
+from workbench.definition.records import job_from_record
+from workbench.definition.sweep import Sweep
+from workbench.errors import NotFoundError, ValidationException
+from workbench.store.records import JobRecord
+from workbench.views.facts import JobFacts
+from workbench.views.figures import FIGURES
+from workbench.views.narrowing import narrowed
+from workbench.views.resources import usage
+
+__all__ = ["VERBS", "Asked"]
+
+_MOST_LOG = 1 << 16  # bytes of a log that one answer holds
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a verb works with.
+
+    Args:
+        client: of the workspace.
+        facts: of the job that is shown.
+        lock: held while facts are read.
+    """
+
+    client: MLClient
+    facts: JobFacts
+    lock: threading.Lock
+
+    def trial(self, name: str | None) -> JobRecord:
+        """Return the trial called ``name``, the best one for None; the job itself when it is no sweep.
+
+        Raises:
+            NotFoundError: it is none of this sweep, or no trial is the best.
+        """
+        if not self.facts.is_sweep:
+            return self.facts.record
+        wanted = name or self.facts.best
+        if wanted is None:
+            raise NotFoundError("no trial has a value of the primary metric yet", self.facts.name)
+        if wanted not in self.facts.trials:
+            raise NotFoundError(f"{wanted} is no trial of {self.facts.name}", "trial")
+        return self.facts.trials[wanted]
+
+
+def _figure(asked: Asked, kind: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    if kind not in FIGURES:
+        raise ValidationException(f"no figure {kind!r}", "kind", f"There are: {', '.join(FIGURES)}")
+    with asked.lock:
+        return FIGURES[kind](asked.facts, **(options or {})).to_json()
+
+
+def _metrics(asked: Asked) -> list[str]:
+    with asked.lock:
+        return asked.facts.metrics()
+
+
+def _log(asked: Asked, trial: str | None = None, offset: int | None = None) -> dict[str, Any]:
+    """Return what a log has from ``offset`` on; its end, and from where, when no offset is given."""
+    record = asked.trial(trial)
+    path = asked.client.context.workspace.trial(record.folder).log
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            begin = max(0, size - _MOST_LOG) if offset is None else min(offset, size)
+            file.seek(begin)
+            text = file.read(_MOST_LOG)
+    except FileNotFoundError:
+        begin, text = 0, b""
+    if offset is None and begin:  # not in the middle of a line
+        cut = text.find(b"\n") + 1
+        begin, text = begin + cut, text[cut:]
+    return {"trial": record.name, "begin": begin, "end": begin + len(text), "text": text.decode(errors="replace")}
+
+
+def _usage(asked: Asked) -> list[dict[str, Any]]:
+    with asked.lock:
+        members = [*asked.facts.trials.values()] if asked.facts.is_sweep else [asked.facts.record]
+    running = [record for record in members if str(record.status) == "Running"]
+    return [
+        {"name": record.name, "number": record.number, **usage(asked.client.context.workspace.trial(record.folder))}
+        for record in running
+    ]
+
+
+def _outputs(asked: Asked, trial: str | None = None) -> dict[str, Any]:
+    record = asked.trial(trial)
+    folder = asked.client.context.workspace.trial(record.folder)
+    files = sorted(path for path in folder.outputs.rglob("*") if path.is_file()) if folder.outputs.is_dir() else []
+    job = asked.client.jobs.get(record.name)
+    return {
+        "trial": record.name,
+        "folder": str(folder.root),
+        "notebook": str(folder.notebook) if folder.notebook.exists() else None,
+        "values": job.output_values if hasattr(job, "output_values") else {},
+        "files": [{"path": str(path.relative_to(folder.root)), "bytes": path.stat().st_size} for path in files[:500]],
+    }
+
+
+def _cancel(asked: Asked, names: list[str] | None = None) -> str:
+    for name in names or [asked.facts.name]:
+        asked.client.jobs.begin_cancel(name)
+    return "asked to stop"
+
+
+def _pause(asked: Asked) -> str:
+    asked.client.sweeps.pause(asked.facts.name)
+    return "paused: what runs goes on, nothing more starts"
+
+
+def _resume(asked: Asked) -> str:
+    asked.client.sweeps.resume(asked.facts.name)
+    return "resumed"
+
+
+def _extend(asked: Asked, trials: int) -> str:
+    asked.client.sweeps.extend(asked.facts.name, trials)
+    return f"{trials} more trials"
+
+
+def _narrow(asked: Asked, ranges: Mapping[str, list[tuple[float, float]]]) -> str:
+    """Narrow the search to brushed parts of axes, in the units of the axes."""
+    sweep = job_from_record(asked.facts.record.definition)
+    if not isinstance(sweep, Sweep):
+        raise ValidationException("only a sweep has a search space", asked.facts.name)
+    axes = {axis.name: axis for axis in asked.facts.axes}
+    space = {
+        name: narrowed(sweep.search_space[name], axes[name], [(low, high) for low, high in brushed])
+        for name, brushed in ranges.items()
+        if name in sweep.search_space
+    }
+    if not space:
+        raise ValidationException("no parameter is brushed", "narrow", "Drag along an axis of the parallel coordinates")
+    asked.client.sweeps.narrow(asked.facts.name, **space)
+    return "the trials yet to come are drawn from " + ", ".join(f"{name}: {value}" for name, value in space.items())
+
+
+def _rerun(asked: Asked, trial: str | None = None) -> dict[str, Any]:
+    again = asked.client.jobs.rerun(trial or asked.facts.name)
+    return {"name": again.name, "drift": [str(item) for item in again.drift]}
+
+
+def _candidate(asked: Asked, trial: str | None = None) -> dict[str, Any]:
+    return candidate(asked.client, asked.trial(trial), asked.facts.metric)
+
+
+def _check_model(asked: Asked, trial: str | None, model: str) -> dict[str, Any]:
+    return check_model(asked.client, asked.trial(trial), model)
+
+
+def _register(asked: Asked, trial: str | None, model: str, name: str, **details: Any) -> dict[str, Any]:
+    return register(asked.client, asked.trial(trial), model, name, **details)
+
+
+VERBS: Mapping[str, Callable[..., Any]] = {
+    "figure": _figure,
+    "metrics": _metrics,
+    "log": _log,
+    "usage": _usage,
+    "outputs": _outputs,
+    "cancel": _cancel,
+    "pause": _pause,
+    "resume": _resume,
+    "extend": _extend,
+    "narrow": _narrow,
+    "rerun": _rerun,
+    "candidate": _candidate,
+    "check_model": _check_model,
+    "register": _register,
+}
+"""By the names that views use."""
