@@ -169,7 +169,7 @@ def test_a_warm_trial_can_be_told_apart_by_its_environment(start: Start, tmp_pat
     os.mkfifo(tmp_path / "ready")
     code = (
         f"import os, signal\nopen({str(tmp_path / 'ready')!r}, 'w').write('x')\n"
-        "os.fork()\nif os.fork():\n    os.setpgid(0, 0)\nsignal.pause()"
+        "os.fork()\nif os.fork() == 0:\n    os.setpgid(0, 0)\nsignal.pause()"  # its leader must not leave its session
     )
     folder, pid = start("warm", "python train.py", code)
     (tmp_path / "ready").read_text()
