@@ -34,6 +34,8 @@ class Running:
     kind: str
     folder: TrialFolder
     pid: int
+    temporary: Path
+    there: set[Path]
 
     @property
     def is_notebook(self) -> bool:
@@ -59,6 +61,9 @@ class Running:
         assert self.folder.host_log.read_text() == ""
         assert ending.left == []
         assert marked_processes(FOLDER_VARIABLE, str(self.folder.root)) == []
+        if ending.needed != "SIGKILL":
+            ahead = 1 if self.kind == "notebook, warm" else 0  # the sockets of the kernel that waits for the next one
+            assert len(set(self.temporary.iterdir()) - self.there) <= ahead
         return ending
 
 
@@ -66,10 +71,22 @@ Start = Callable[..., Running]
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, ForkServer]]:
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return for each kind where its trials make their temporary files."""
+    return {kind: tmp_path_factory.mktemp("t") for kind in KINDS}
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory, temporary: dict[str, Path]) -> Iterator[dict[str, ForkServer]]:
     workspace = open_workspace(tmp_path_factory.mktemp("warm"))
     servers = {
-        kind: ForkServer(sys.executable, dict(os.environ), ["workbench"], workspace, notebook=kind.startswith("note"))
+        kind: ForkServer(
+            sys.executable,
+            dict(os.environ) | {"TMPDIR": str(temporary[kind])},
+            ["workbench"],
+            workspace,
+            notebook=kind.startswith("notebook"),
+        )
         for kind in KINDS
         if kind.endswith("warm")
     }
@@ -81,9 +98,12 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fork
 
 
 @pytest.fixture(params=KINDS)
-def start(request: pytest.FixtureRequest, tmp_path: Path, servers: dict[str, ForkServer]) -> Start:
+def start(
+    request: pytest.FixtureRequest, tmp_path: Path, servers: dict[str, ForkServer], temporary: dict[str, Path]
+) -> Start:
     kind: str = request.param
-    (tmp_path / "surroundings").write_text(json.dumps(dict(os.environ)))
+    there = set(temporary[kind].iterdir())
+    (tmp_path / "surroundings").write_text(json.dumps(dict(os.environ) | {"TMPDIR": str(temporary[kind])}))
     snapshot = tmp_path / "snapshot"
     snapshot.mkdir()
     (snapshot / "beside.py").write_text("value = 'from beside'\n")
@@ -119,7 +139,7 @@ def start(request: pytest.FixtureRequest, tmp_path: Path, servers: dict[str, For
         ).write_into(folder)
         pid = servers[kind].fork(folder, []) if kind in servers else start_host(folder)
         assert pid is not None
-        return Running(kind, folder, pid)
+        return Running(kind, folder, pid, temporary[kind], there)
 
     return start
 

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Never
 
@@ -46,7 +47,10 @@ def main() -> int:
     papermill_engines.register("workbench", WorkbenchEngine)
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what matters of it is said below, in other words
     try:
-        _execute(spec, folder, reporter, seed)
+        with ExitStack() as afterwards:
+            if seed is not None:
+                afterwards.callback(seed.discard)
+            _execute(spec, folder, reporter, seed)
     except Stopped:
         _end_stopped(reporter)
     except PapermillExecutionError as error:
@@ -60,9 +64,6 @@ def main() -> int:
             _end_stopped(reporter)
         _say(str(error))
         return 1
-    finally:
-        if seed is not None:
-            seed.discard()
     return 0
 
 

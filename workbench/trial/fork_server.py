@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from workbench.store.files import WorkspaceFolder
+from workbench.trial.processes import end_with_parent
 from workbench.trial.report import FOLDER_VARIABLE, poke
 from workbench.trial.spare import Ready, Spare
 from workbench.trial.warm_process import Changes, changes_since, remark_environment
@@ -48,6 +49,7 @@ def main(channel: int, package: str) -> None:
         from workbench.trial import host  # noqa: F401, PLC0415
 
         sys.path.remove(package)
+        end_with_parent()  # who imports for a long time does not hear that nobody waits any more
         greeting, _ = _receive(supervisor)
         if greeting is None:
             return
