@@ -22,6 +22,7 @@ from tests.chaos.invariants import Evidence, check_mlflow, check_round
 from tests.chaos.plan import KINDS, Plan, make_plan
 from tests.chaos.processes import Host, fork_servers, kill, living_hosts, running_module
 from tests.conftest import stop_everything, supervisor_of
+from tests.notebook.books import write_notebook
 from workbench.client.ml_client import MLClient
 from workbench.client.waiting import wait_until
 from workbench.store.workspace import open_workspace
@@ -61,6 +62,12 @@ class Harness:
         self._code = root.with_name("code")
         self._code.mkdir(parents=True)
         shutil.copy(Path(__file__).with_name("trial.py"), self._code)
+        write_notebook(
+            self._code / "trial.ipynb",
+            "import pathlib, trial",
+            "trial.main(x, steps, pace, pathlib.Path(ran))",
+            parameters="x: float\nsteps: int\npace: float\nran: str",
+        )
         self._ran = root.with_name("ran")
         self._ran.mkdir()
         self.leases = root.with_name("leases")
@@ -117,7 +124,7 @@ class Harness:
         children = self._context.store.children(plan.name)
         ends = Counter(child.status.value for child in children)
         self._say(
-            f"{plan.name}: {record.status}, "
+            f"{plan.name}: {plan.runs}, {record.status}, "
             + ", ".join(f"{number} {status}" for status, number in sorted(ends.items()))
             + f"; killed {' '.join(round_.killed) or 'nothing'}; {time.monotonic() - began:.1f} s"
             + "".join(f"\n  VIOLATION {violation}" for violation in found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from workbench.definition.status import JobStatus
 from workbench.environments.engine import LABEL, address, connect
 from workbench.store.records import JobRecord
 from workbench.trial.leases import Resource, free_units
-from workbench.trial.processes import marked_processes
+from workbench.trial.processes import descendants, marked_processes
 
 __all__ = ["Evidence", "check_mlflow", "check_round"]
 
@@ -132,6 +133,8 @@ def _check_machine(context: Context, leases: Path) -> list[str]:
         f"process {pid} is left over: {_command(pid)}"
         for pid in marked_processes("WORKBENCH_WORKSPACE", str(root)) + _hosts_below(context.workspace.runs)
     ]
+    wait_until(lambda: not _leftovers_of_servers(context), context, 5)  # they end when who made them ready is gone
+    found += [f"process {pid}, made ready for a trial, is left over" for pid in _leftovers_of_servers(context)]
     found += [
         f"{_ALL - free} units of {file.name} are still leased"
         for file in leases.iterdir()
@@ -167,6 +170,18 @@ def _hosts_below(runs: Path) -> list[int]:
         if b"WORKBENCH_TRIAL_FOLDER=" + bytes(runs) + b"/" in surroundings:
             found.append(int(process.name))
     return found
+
+
+def _leftovers_of_servers(context: Context) -> list[int]:
+    """Return the pids of fork servers, and of what they have ready, that no supervisor is above."""
+    root = context.workspace.root
+    cared_for = {pid for supervisor in running_module("workbench.supervisor", root) for pid in descendants(supervisor)}
+    found = []
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):
+            if process.name.isdigit() and (process / "fd" / "2").readlink() == context.workspace.warm_log:
+                found.append(int(process.name))
+    return [pid for pid in found if pid not in cared_for]
 
 
 def _describe(pid: int) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from workbench import command
+from workbench import command, notebook
+from workbench.definition.command import Command
+from workbench.definition.notebook import Notebook
 from workbench.definition.sweep import Sweep
 from workbench.entities import Environment
 from workbench.sweep import BanditPolicy, RandomSamplingAlgorithm, Uniform
@@ -28,7 +30,8 @@ class Plan:
         trials: how many.
         steps: points that each trial logs.
         pace: seconds between two points.
-        warm: whether the trials may be forks of a process that is ready; a command that is a shell script cannot.
+        runs: what its trials are: a ``script`` or a ``notebook``, which may be forks of a process that is ready, or a
+            ``shell`` script, which cannot.
         bandit: whether trials that fall behind are stopped.
         retries: how often a trial is tried again whose host was lost.
         cancel_after: seconds after which the sweep is canceled; None for never.
@@ -43,7 +46,7 @@ class Plan:
     trials: int
     steps: int
     pace: float
-    warm: bool
+    runs: str
     bandit: bool
     retries: int
     cancel_after: float | None
@@ -56,13 +59,14 @@ class Plan:
             f"python{'3' if self.image else ''} trial.py "
             "${{inputs.x}} ${{inputs.steps}} ${{inputs.pace}} ${{inputs.ran}}"
         )
-        job = command(
-            code=self.code,
-            command=python if self.warm else f"sleep 1000 & {python}",
-            inputs={"x": 0, "steps": self.steps, "pace": self.pace, "ran": self.ran},
-            experiment_name="chaos",
-            environment=Environment(image=self.image) if self.image else None,
-        )
+        inputs = {"x": 0, "steps": self.steps, "pace": self.pace, "ran": self.ran}
+        environment = Environment(image=self.image) if self.image else None
+        job: Command | Notebook
+        if self.runs == "notebook":
+            job = notebook("trial.ipynb", code=self.code, inputs=inputs, experiment_name="chaos")
+        else:
+            text = python if self.runs == "script" else f"sleep 1000 & {python}"
+            job = command(code=self.code, command=text, inputs=inputs, experiment_name="chaos", environment=environment)
         sweep = job(x=Uniform(0, 1)).sweep(
             primary_metric="score",
             goal="maximize",
@@ -87,7 +91,9 @@ def make_plan(random: Random, number: int, code: str, ran: str, image: str | Non
         trials=random.randint(4, 6),
         steps=random.randint(3, 6),
         pace=round(random.uniform(0.02, 0.25), 3),
-        warm=random.random() < 0.5,
+        runs=random.choices(("script", "shell", "notebook"), (2, 2, 0 if image else 1))[
+            0
+        ],  # the image has no papermill
         bandit=random.random() < 0.3,
         retries=random.choice((0, 0, 1, 2)),
         cancel_after=random.uniform(0.2, 3) if random.random() < 0.15 else None,

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.notebook.books import write_notebook
 from workbench.definition.words import to_words
 from workbench.store.files import TrialFolder
 from workbench.store.workspace import open_workspace
@@ -276,3 +277,59 @@ def test_imports_are_found_through_the_programs_own_files(tmp_path: Path) -> Non
     (tmp_path / "broken.py").write_text("import (")
     assert imports_of(tmp_path / "broken.py", tmp_path) == []
     assert imports_of(tmp_path / "none.py", tmp_path) == []
+
+
+def test_imports_are_found_in_the_cells_of_a_notebook(tmp_path: Path) -> None:
+    (tmp_path / "helper.py").write_text("import pandas\n")
+    book = write_notebook(
+        tmp_path / "a.ipynb",
+        "import numpy as np\n%matplotlib inline\n!pip list",
+        "%%bash\nimport nothing",
+        "%%time\nfor _ in []:\n    %run x.py\nimport helper",
+        "files = !ls\nhelper?\nfrom sklearn.svm import SVC",
+        "import broken (",
+    )
+    assert set(imports_of(book, tmp_path)) == {"numpy", "pandas", "sklearn.svm"}
+    (tmp_path / "none.ipynb").write_text('{"cells": 1}')
+    assert imports_of(tmp_path / "none.ipynb", tmp_path) == []
+
+
+def test_what_importing_prints_and_does_to_the_environment_is_as_in_a_cold_start(tmp_path: Path) -> None:
+    (tmp_path / "talks.py").write_text("import sys\nprint('hello', file=sys.stderr)\n")
+    (tmp_path / "warns.py").write_text("import warnings\nwarnings.warn('old', DeprecationWarning, stacklevel=2)\n")
+    (tmp_path / "sets.py").write_text("import os\nos.environ['SET'] = 'yes'\nos.environ.pop('TAKEN', None)\n")
+    (tmp_path / "snapshot").mkdir()
+    (tmp_path / "snapshot" / "train.py").write_text(
+        "import os, sys\nhad = set(sys.modules)\nimport talks, warns, sets\n"
+        "print(*sorted({'talks', 'warns', 'sets'} & had))\nprint(os.environ['SET'], os.environ.get('TAKEN'))\n"
+    )
+    surroundings = dict(os.environ) | {"PYTHONPATH": str(tmp_path), "TAKEN": "no"}
+    (tmp_path / "surroundings").write_text(json.dumps(surroundings))
+    workspace = open_workspace(tmp_path / "ws")
+    server = ForkServer(sys.executable, surroundings, ["talks", "warns", "sets"], workspace)
+    assert server.wait(60), workspace.warm_log.read_text()
+    folder = TrialFolder(tmp_path / "trial")
+    TrialSpec(
+        name="t",
+        folder="trial",
+        command="",
+        words=[["python"], ["train.py"]],
+        surroundings=str(tmp_path / "surroundings"),
+        wake=str(tmp_path / "wake"),
+        experiment_name="e",
+        display_name="t",
+        created=0.0,
+        snapshot=str(tmp_path / "snapshot"),
+        variables={"PYTHONUNBUFFERED": "1"},
+    ).write_into(folder)
+    pid = server.fork(folder, [])
+    assert pid is not None
+    assert ended(folder, pid).code == 0
+    server.close()
+    assert folder.log.read_text().splitlines() == [
+        "hello",
+        f"{folder.work}/train.py:3: DeprecationWarning: old",
+        "  import talks, warns, sets",
+        "sets",
+        "yes None",
+    ]

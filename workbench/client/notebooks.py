@@ -11,12 +11,16 @@ from workbench.definition.distributions import Choice, Distribution
 from workbench.definition.inputs import data_of, literals_of
 from workbench.definition.records import AnyJob
 from workbench.definition.sweep import Sweep
+from workbench.definition.words import Word
 from workbench.errors import NotFoundError, ValidationException
 
-__all__ = ["SHELL", "NotebookSource", "notebook_source", "trial_notebook"]
+__all__ = ["SHELL", "WORDS", "NotebookSource", "notebook_source", "trial_notebook"]
 
 SHELL = 'exec "$WORKBENCH_PYTHON" -P -m workbench.notebooks'
 """The command that a notebook trial is: the job's interpreter, which need not be the kernel's."""
+
+WORDS: list[Word] = [["python"], ["-P"], ["-m"], ["workbench.notebooks"]]
+"""Its words, for a process that is that interpreter already."""
 
 
 @dataclass(frozen=True)

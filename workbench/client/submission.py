@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlparse
 from workbench.client.circumstances import circumstances
 from workbench.client.context import Context
 from workbench.client.environments import settle
-from workbench.client.notebooks import SHELL, NotebookSource, notebook_source, trial_notebook
+from workbench.client.notebooks import SHELL, WORDS, NotebookSource, notebook_source, trial_notebook
 from workbench.client.references import resolve_asset, split_reference
 from workbench.definition.checks import check
 from workbench.definition.distributions import Distribution
@@ -28,7 +28,7 @@ from workbench.definition.naming import generate_name
 from workbench.definition.records import AnyJob, to_record
 from workbench.definition.status import JobStatus
 from workbench.definition.sweep import Sweep
-from workbench.definition.words import to_words
+from workbench.definition.words import Word, to_words
 from workbench.errors import NotFoundError, ValidationException
 from workbench.search.space import size
 from workbench.store.records import JobRecord
@@ -188,9 +188,7 @@ def _launch(job: AnyJob, part: Any, context: Context, notebook: NotebookSource |
             outputs=outputs,
             search_space=sweep.search_space if sweep else (),
         ),
-        "words": to_words(command, data=data)
-        if command and environment.facts is None and "PATH" not in part.environment_variables
-        else None,
+        "words": _words(command, data, part, notebook) if environment.facts is None else None,
         "preload": part.preload,
         "literals": literals,
         "data": data,
@@ -215,6 +213,13 @@ def _launch(job: AnyJob, part: Any, context: Context, notebook: NotebookSource |
         "seed": _seed(sweep),
         "concurrency": _concurrency(sweep),
     }
+
+
+def _words(command: str, data: Mapping[str, Any], part: Any, notebook: NotebookSource | None) -> list[Word] | None:
+    """Return the words of a command that needs no shell; None where the job's variables decide which Python it is."""
+    if notebook:
+        return None if "WORKBENCH_PYTHON" in part.environment_variables else WORDS
+    return to_words(command, data=data) if command and "PATH" not in part.environment_variables else None
 
 
 def _inputs(job: AnyJob, context: Context) -> dict[str, Any]:

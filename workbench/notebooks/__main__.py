@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
-# papermill looks for clients of every cloud, and jsonschema for parsers that take a second to load; a trial reads and
-# writes local files. To an import, None here means that there is no such module.
-for _unneeded in ("adlfs", "azure", "boto3", "gcsfs", "github", "isoduration", "pyarrow", "rfc3987_syntax"):
-    sys.modules[_unneeded] = None  # type: ignore[assignment]
+from workbench.notebooks.unneeded import hide_unneeded
 
-from workbench.notebooks.runner import main  # noqa: E402
+if "workbench.notebooks.runner" not in sys.modules:
+    hide_unneeded()
+
+from workbench.notebooks.runner import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)  # all is saved, and there is no use in taking the interpreter down piece by piece

@@ -8,12 +8,14 @@ from typing import Any
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
 
-__all__ = ["PromptClient", "let_go", "reach_through_files"]
+__all__ = ["LONGEST_SOCKET", "PromptClient", "let_go", "reach_through_files"]
 
-_LONGEST_SOCKET = 95  # characters in front of "-5" in the 107 that a socket's path may have
+LONGEST_SOCKET = 95
+"""Characters in front of ``-5`` in the 107 that a socket's path may have."""
+
 _LOOK = 1.0  # seconds between two looks whether a kernel that does not answer yet still lives
 _NEWS = 0.2  # seconds in which a kernel that answers has been heard on its other channel too
-_POLL = 0.01
+_POLL = 0.003
 
 
 class PromptClient(AsyncKernelClient):
@@ -57,7 +59,7 @@ def reach_through_files(manager: Any, folder: str) -> None:
     them: not every implementation of ZeroMQ knows another way.
     """
     spec, stem = manager.kernel_spec, f"{folder}/kernel"
-    if spec is not None and any("ipykernel" in word for word in spec.argv) and len(stem) < _LONGEST_SOCKET:
+    if spec is not None and any("ipykernel" in word for word in spec.argv) and len(stem) < LONGEST_SOCKET:
         manager.connection_file = f"{stem}.json"
         manager.transport, manager.ip = "ipc", stem
 

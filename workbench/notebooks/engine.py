@@ -8,6 +8,7 @@ from papermill.engines import NBClientEngine
 from papermill.log import logger
 from papermill.utils import merge_kwargs, remove_args
 
+from workbench.notebooks.forked import Seed
 from workbench.notebooks.kernel_client import Client
 from workbench.notebooks.reporting import Reporter
 from workbench.notebooks.saving import Manager
@@ -63,9 +64,10 @@ class WorkbenchEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
         start_timeout: int = 60,
         execution_timeout: int | None = None,
         reporter: Reporter | None = None,
+        seed: Seed | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Run the cells; papermill's own way but for the client."""
+        """Run the cells; papermill's own way but for the client, and for ``seed``, a process to become the kernel."""
         options = merge_kwargs(
             remove_args(["timeout", "startup_timeout", "input_path"], **kwargs),
             timeout=execution_timeout or kwargs.get("timeout"),
@@ -76,4 +78,4 @@ class WorkbenchEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
             stdout_file=stdout_file,
             stderr_file=stderr_file,
         )
-        return Client(nb_man, reporter or Reporter(), **options).execute()
+        return Client(nb_man, reporter or Reporter(), seed, **options).execute()

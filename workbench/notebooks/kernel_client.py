@@ -19,6 +19,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from workbench.errors import JobException
 from workbench.notebooks.capping import CellOutputs
 from workbench.notebooks.connection import PromptClient, let_go, reach_through_files
+from workbench.notebooks.forked import Seed, provide
 from workbench.notebooks.reporting import Reporter
 from workbench.notebooks.saving import Manager
 from workbench.trial.report import FOLDER_VARIABLE
@@ -30,10 +31,15 @@ _PATIENCE = 4.0  # seconds that an interrupted cell has to end before the notebo
 # In a trial SIGTERM reaches runner and kernel at once; to a Python kernel it means what SIGINT does. The runner cannot
 # send that one itself: while a first signal is under way the system hands a second to any other thread of the kernel,
 # and the main thread sleeps on. What the kernel starts or forks keeps what is usual: Python loses a signal that reaches
-# a child before the fork is over, so the handler is away for as long as a fork takes. One expression that leaves no
-# name behind.
-_TERM_INTERRUPTS = """exec('''
-import os, signal, threading
+# a child before the fork is over, so the handler is away for as long as a fork takes.
+#
+# And a request to shut down is not over in its thread when the main thread leaves: it waits there for the thread that
+# prints, which ends with the main one (ipykernel 7). Exit handlers run in reverse: this is the last of all to wait.
+_FIRST = """
+import atexit, os, signal, sys, threading
+app = sys.modules['ipykernel.kernelapp'].IPKernelApp if 'ipykernel.kernelapp' in sys.modules else None
+if app and app.initialized() and app.instance().control_thread:
+    atexit.register(app.instance().control_thread.join, 5)
 kernel, away, told = os.getpid(), [], []
 def interrupt(number, frame):
     if os.getpid() != kernel:
@@ -54,7 +60,7 @@ def after():
         signal.signal(signal.SIGTERM, interrupt)
 signal.signal(signal.SIGTERM, interrupt)
 os.register_at_fork(before=before, after_in_parent=after, after_in_child=away.clear)
-''', {})"""
+"""
 
 
 class Stopped(BaseException):
@@ -67,17 +73,20 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
     Args:
         manager: papermill's account of the execution.
         reporter: what is told how far it is.
+        seed: a process that can become the kernel; None to start one.
         options: nbclient's and papermill's.
     """
 
-    def __init__(self, manager: Manager, reporter: Reporter, **options: Any) -> None:
+    def __init__(self, manager: Manager, reporter: Reporter, seed: Seed | None = None, **options: Any) -> None:
         super().__init__(manager, **options)
+        self._seed = seed
         self._reporter = reporter
         self._kept: CellOutputs | None = None
         self._kept_of: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
         self._term_interrupts = False
+        self._grown = False
         manager.before_save = self._settle
 
     def execute(self, **kwargs: Any) -> Any:
@@ -95,7 +104,10 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         """Return what starts and ends the kernel."""
         manager = super().create_kernel_manager()
         manager.client_factory = PromptClient
-        reach_through_files(manager, self._sockets)
+        first = _FIRST if FOLDER_VARIABLE in os.environ else None
+        self._grown = self._seed is not None and provide(manager, self._seed, first)
+        if not self._grown:
+            reach_through_files(manager, self._sockets)
         return manager
 
     async def _async_cleanup_kernel(self) -> None:
@@ -117,7 +129,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         spec = self.km.kernel_spec if self.km is not None else None
         if FOLDER_VARIABLE in os.environ and spec is not None and spec.language == "python":
             self._term_interrupts = True
-            client.execute(_TERM_INTERRUPTS, silent=True, store_history=False, allow_stdin=False)
+            if not self._grown:
+                leaves_no_name = f"exec({_FIRST!r}, {{}})"
+                client.execute(leaves_no_name, silent=True, store_history=False, allow_stdin=False)
         return client
 
     start_new_kernel_client = run_sync(async_start_new_kernel_client)

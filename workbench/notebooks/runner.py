@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Never
 
@@ -18,9 +19,11 @@ from papermill.execute import execute_notebook
 from workbench.definition.expressions import variable
 from workbench.errors import JobException, WorkbenchError
 from workbench.notebooks.engine import WorkbenchEngine
+from workbench.notebooks.forked import Seed, is_own, sow
 from workbench.notebooks.kernel_client import Stopped
 from workbench.notebooks.kernels import kernel_of, language_of
 from workbench.notebooks.reporting import Reporter
+from workbench.notebooks.warm import is_prepared
 from workbench.store.files import TrialFolder
 from workbench.trial.report import FOLDER_VARIABLE
 from workbench.trial.spec import TrialSpec
@@ -36,13 +39,18 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]")
 
 def main() -> int:
     """Run the notebook of this trial and return the exit code; the last line printed says what went wrong."""
-    _speak_utf8()
     folder = TrialFolder(Path(os.environ[FOLDER_VARIABLE]))
+    spec = TrialSpec.read(folder)
+    seed = _sow(spec)
+    _speak_utf8()
     reporter = Reporter()
     papermill_engines.register("workbench", WorkbenchEngine)
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what matters of it is said below, in other words
     try:
-        _execute(TrialSpec.read(folder), folder, reporter)
+        with ExitStack() as afterwards:
+            if seed is not None:
+                afterwards.callback(seed.discard)
+            _execute(spec, folder, reporter, seed)
     except Stopped:
         _end_stopped(reporter)
     except PapermillExecutionError as error:
@@ -59,7 +67,22 @@ def main() -> int:
     return 0
 
 
-def _execute(spec: TrialSpec, folder: TrialFolder, reporter: Reporter) -> None:
+def _sow(spec: TrialSpec) -> Seed | None:
+    """Return a process that can become the trial's kernel, where there is one to be had."""
+    if spec.notebook is None or not is_prepared():
+        return None
+    seed = sow()
+    try:
+        kernel = kernel_of(_metadata(Path(spec.notebook["path"])), spec.notebook["kernel"])
+    except JobException:
+        return seed  # what is wrong with the notebook is said when it is run
+    if seed is not None and not is_own(kernel):
+        seed.discard()
+        return None
+    return seed
+
+
+def _execute(spec: TrialSpec, folder: TrialFolder, reporter: Reporter, seed: Seed | None) -> None:
     job = spec.notebook
     if job is None:
         raise JobException(f"{spec.name} is no notebook", str(folder.spec))
@@ -77,6 +100,7 @@ def _execute(spec: TrialSpec, folder: TrialFolder, reporter: Reporter) -> None:
         stderr_file=sys.stdout,
         start_timeout=float(os.environ.get(START_TIMEOUT_VARIABLE) or _START_TIMEOUT),
         reporter=reporter,
+        seed=seed,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import time
 from collections.abc import Callable
@@ -22,14 +23,21 @@ _SHARE = 20  # a save is not begun before this many times what the last one took
 class _Renaming(LocalHandler):  # type: ignore[misc]  # papermill has no types
     """papermill's handler of local files, but that a reader sees the old file or the whole new one."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._written = ""
+
     def write(self, buf: str, path: str) -> None:
         target = Path(self._cwd or "", path)
+        if buf == self._written and target.exists():
+            return  # papermill saves once more what the engine has saved last
         if not target.parent.is_dir():
             raise FileNotFoundError(f"output folder {target.parent} doesn't exist.")
         aside = target.with_name(f".{target.name}.{os.getpid()}")
         try:
             aside.write_text(buf, encoding="utf-8")
             aside.replace(target)
+            self._written = buf
         except OSError:
             aside.unlink(missing_ok=True)
             raise
@@ -99,6 +107,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
 
     def notebook_complete(self, **kwargs: Any) -> None:
         """Note the end, and save all of it."""
+        self._saved = math.inf  # what it saves by itself is too early
         super().notebook_complete(**kwargs)
         self.save_now()
 

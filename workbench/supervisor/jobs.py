@@ -28,7 +28,7 @@ from workbench.supervisor.serving import ServedMlflow
 from workbench.supervisor.sweeps import Ending, SweepRun, objective_of
 from workbench.supervisor.trials import TrialHandle
 from workbench.supervisor.warm import WarmStarts
-from workbench.trial.spec import Exit
+from workbench.trial.spec import Exit, TrialSpec
 
 __all__ = ["Jobs", "sweep_of"]
 
@@ -73,13 +73,19 @@ class Jobs:
         self._unwatch: dict[str, Callable[[], None]] = {}
         self.sweeps: dict[str, SweepRun] = {}
         self.alive: dict[str, TrialHandle] = {}
+        self._warming: dict[str, tuple[TrialSpec, Placement]] = {}
         self.waiting: set[str] = set()
         """Jobs and trials that have a row and no host: the queue starts them."""
 
     @property
     def busy(self) -> bool:
         """Whether anything is left to do."""
-        return bool(self.sweeps or self.alive or self.waiting or self._finalizing)
+        return bool(self.sweeps or self.alive or self._warming or self.waiting or self._finalizing)
+
+    @property
+    def slots_taken(self) -> int:
+        """How many trials have a host, or a place that one is about to start in."""
+        return len(self.alive) + len(self._warming)
 
     # Beginning
 
@@ -196,11 +202,11 @@ class Jobs:
 
     def start(self, name: str, placement: Placement) -> None:
         """Start a host for a waiting job or trial on what was leased for it."""
-        record = self._board[name]
-        gpus = tuple(gpu.uuid for gpu in placement.gpus)
-        properties = {**record.properties, **({"workbench.gpus": ",".join(gpus)} if gpus else {})}
-        folder = self._board.folder_of(record)
-        try:
+        with self._starting(name, placement):
+            record = self._board[name]
+            gpus = tuple(gpu.uuid for gpu in placement.gpus)
+            properties = {**record.properties, **({"workbench.gpus": ",".join(gpus)} if gpus else {})}
+            folder = self._board.folder_of(record)
             spec = specify(
                 record,
                 self._board.job_of(record),
@@ -215,20 +221,51 @@ class Jobs:
             self.waiting.discard(name)
             self._board.move(name, JobStatus.PREPARING, reason=None, properties=properties)
             spec.write_into(folder)
-            pid = self._warm.start_host(spec, self._board.job_of(record).launch, folder, placement.lease.fds)
-            pid = pid or self._engine_starts.start_host(spec, folder, placement.lease.fds)
-            pid = pid or start_host(folder, placement.lease.fds)
+            self._start_host(name, spec, placement)
+
+    def start_warmed(self) -> None:
+        """Start hosts for those that have waited for a process to be forked from and wait no longer."""
+        for name, (spec, placement) in list(self._warming.items()):
+            with self.answering_for(name), self._starting(name, placement):
+                self._start_host(name, spec, placement)
+
+    def _start_host(self, name: str, spec: TrialSpec, placement: Placement) -> None:
+        record = self._board[name]
+        folder = self._board.folder_of(record)
+        launch = self._board.job_of(record).launch
+        if self._warm.is_warming(spec, launch):
+            if name not in self._warming:
+                self._board.change(name, reason=_WARMING)
+                self._warming[name] = spec, placement
+            return
+        if self._warming.pop(name, None):
+            self._board.change(name, reason=None)
+        pid = self._warm.start_host(spec, launch, folder, placement.lease.fds)
+        pid = pid or self._engine_starts.start_host(spec, folder, placement.lease.fds)
+        pid = pid or start_host(folder, placement.lease.fds)
+        self._keep(self._handle(record, pid, tuple(gpu.uuid for gpu in placement.gpus)))
+        self.serve()
+
+    @contextmanager
+    def _starting(self, name: str, placement: Placement) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             if error.errno in _FULL:
                 raise  # the workspace's trouble: it starts when there is room again
             self.waiting.discard(name)
+            self._warming.pop(name, None)
             message = f"it could not be started: {error.strerror} ({error.filename})"
             self._end(name, Verdict(JobStatus.FAILED, message, message), None)
-            return
         finally:
-            placement.lease.release()  # the host has its own copy of the descriptors by now
-        self._keep(self._handle(record, pid, gpus))
-        self.serve()
+            if name not in self._warming:
+                placement.lease.release()  # the host has its own copy of the descriptors by now
+
+    def close(self) -> None:
+        """Let go of what is leased for trials that have no host yet; whoever comes next starts them."""
+        for _, placement in self._warming.values():
+            placement.lease.release()
+        self._warming.clear()
 
     def serve(self) -> None:
         """See that MLflow is served if a living trial needs that, and only then."""
@@ -351,7 +388,9 @@ class Jobs:
             self._board.move(name, JobStatus.CANCEL_REQUESTED, reason, reason=reason)
             handle.stop()
             return
-        if name in self.waiting:
+        if name in self._warming:
+            self._warming.pop(name)[1].lease.release()
+        elif name in self.waiting:
             self.waiting.discard(name)
         else:  # its start has failed half-way
             self._handle(record, None).end_what_is_left()
@@ -487,6 +526,8 @@ class Jobs:
             self.end_sweep(run, Ending(JobStatus.FAILED, verdict.reason, verdict.error))
         elif name in self._board:
             self.waiting.discard(name)
+            if name in self._warming:
+                self._warming.pop(name)[1].lease.release()
             if handle := self.alive.get(name):
                 handle.end_what_is_left()
             if self._board[name].parent:
@@ -496,6 +537,7 @@ class Jobs:
                 self._finalizing.begin(name, verdict.status, verdict.reason, verdict.error)
 
 
+_WARMING = "getting ready: the first trial of a notebook waits until what it imports is imported"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _NOT_BEGUN = frozenset({JobStatus.QUEUED, JobStatus.PREPARING})
 _GPU_WORDS = ("CUDA error", "CUDA driver", "cudaError", "NVML", "CUDNN_STATUS", "no CUDA-capable device")

@@ -192,6 +192,7 @@ class _Shift:
             handled = self._requests.handle()
             self._jobs.take_new()
         self._jobs.follow()
+        self._jobs.start_warmed()
         self._queue.start_what_can()
         self._jobs.advance()
         self._finalizing.end_those_that_can()
@@ -209,6 +210,7 @@ class _Shift:
         """Let go of the store and of every handle; the trials run on."""
         for handle in self._jobs.alive.values():
             handle.close()
+        self._jobs.close()
         self._warm.close()
         self._engine_starts.close()
         self._served.close()

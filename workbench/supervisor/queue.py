@@ -43,7 +43,7 @@ class Queue:
 
     def start_what_can(self) -> None:
         """Start as many waiting jobs and trials as there is room for, in order."""
-        turn = _Turn(self._slots - len(self._jobs.alive), {})
+        turn = _Turn(self._slots - self._jobs.slots_taken, {})
         self.waits_for_machine = False
         for job in self._order():
             with self._jobs.answering_for(job.name):

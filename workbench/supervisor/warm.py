@@ -24,8 +24,11 @@ from workbench.trial.warm_process import ENVIRONMENT_ROOM
 __all__ = ["ForkServer", "WarmStarts"]
 
 _PATIENCE = 5.0  # seconds in which a server that is ready forks; it takes milliseconds
+_PREPARATION = 60.0  # seconds after which nobody waits any more for a server to be ready
 _IDLE = 120.0  # seconds after which a server that nobody asks is ended
 _TRACKING = ("workbench.tracking.warm", "warm_up")
+_KERNEL = ("workbench.notebooks.warm", "like_a_kernel")
+_AHEAD = ("workbench.notebooks.forked", "sow_ahead")
 _OF_ONE_TRIAL = ("AZUREML_", "AZURE_ML_", "MLFLOW_RUN_ID", "WORKBENCH_", "CUDA_VISIBLE_DEVICES")
 
 _log = logging.getLogger(__name__)
@@ -44,25 +47,38 @@ class WarmStarts:
         self._enabled = enabled
         self._servers: dict[str, ForkServer] = {}
 
+    def is_warming(self, spec: TrialSpec, launch: Mapping[str, Any]) -> bool:
+        """Return whether a trial should wait for a server: it gets ready sooner than a notebook starts by itself.
+
+        A script does not wait. What it imports is all that takes time, and takes the server as long.
+        """
+        if spec.notebook is None:
+            return False
+        server = self._server_for(spec, launch)
+        return server is not None and server.is_getting_ready
+
     def start_host(
         self, spec: TrialSpec, launch: Mapping[str, Any], folder: TrialFolder, lease: Sequence[int]
     ) -> int | None:
         """Fork a host for a trial whose folder has its specification; return its pid, or None to start it cold.
 
-        The first trials of a sweep start cold, while the server for the rest gets ready.
+        The first scripts of a sweep start cold, while the server for the rest gets ready.
         """
+        server = self._server_for(spec, launch)
+        return None if server is None else server.fork(folder, lease)
+
+    def _server_for(self, spec: TrialSpec, launch: Mapping[str, Any]) -> ForkServer | None:
+        """Return the server that can fork a trial's host, started if there is none; None where none is worth it."""
         if not (self._enabled and spec.words):
             return None
         environment = self._environment(spec)
         modules = launch.get("preload") or self._imports(spec)
-        facts = [launch["python"], sorted(environment.items()), modules]
+        notebook = spec.notebook is not None
+        facts = [launch["python"], sorted(environment.items()), modules, notebook]
         key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-        server = self._servers.get(key)
-        if server is None:
-            if spec.parent is not None:  # a job that runs once would not see it ready
-                self._servers[key] = ForkServer(launch["python"], environment, modules, self._workspace)
-            return None
-        return server.fork(folder, lease)
+        if key not in self._servers and spec.parent is not None:  # a job that runs once would not see it ready
+            self._servers[key] = ForkServer(launch["python"], environment, modules, self._workspace, notebook=notebook)
+        return self._servers.get(key)
 
     def end_idle(self) -> None:
         """End servers that nobody has asked for a while."""
@@ -83,12 +99,13 @@ class WarmStarts:
 
     @staticmethod
     def _imports(spec: TrialSpec) -> list[str]:
-        script = spec.words[1] if spec.words else []
+        script = [spec.notebook["path"]] if spec.notebook else spec.words[1] if spec.words else []
         if spec.snapshot is None or len(script) != 1 or not isinstance(script[0], str):
             return []
         root = Path(spec.snapshot)
         path = root / script[0]
-        return imports_of(path, path.parent) if path.resolve().is_relative_to(root) else []
+        beside = root if spec.notebook else path.parent  # a kernel starts in the working directory
+        return imports_of(path, beside) if path.resolve().is_relative_to(root) else []
 
 
 class ForkServer:
@@ -99,32 +116,55 @@ class ForkServer:
         environment: its environment variables: those that all trials of the job share.
         modules: what it imports.
         workspace: whose tracking it gets ready.
+        notebook: whether the trials are notebooks.
     """
 
     def __init__(
-        self, python: str, environment: Mapping[str, str], modules: Sequence[str], workspace: WorkspaceFolder
+        self,
+        python: str,
+        environment: Mapping[str, str],
+        modules: Sequence[str],
+        workspace: WorkspaceFolder,
+        *,
+        notebook: bool = False,
     ) -> None:
         self.asked = time.monotonic()
+        self._python = python
+        self._environment = environment
+        self._modules = list(modules)
+        self._workspace = workspace
+        self._notebook = notebook
+        self._started = time.monotonic()
+        self._start()
+
+    def _start(self) -> None:
         self._ready = False
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        log = os.open(workspace.warm_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        log = os.open(self._workspace.warm_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
-                command_line(python, theirs.fileno()),
+                command_line(self._python, theirs.fileno()),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env={**environment, ENVIRONMENT_ROOM: "-" * ENVIRONMENT_ROOM_SIZE},
+                env={**self._environment, ENVIRONMENT_ROOM: "-" * ENVIRONMENT_ROOM_SIZE},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
         finally:
             os.close(log)
             theirs.close()
-        uses_mlflow = any(module.split(".")[0] == "mlflow" for module in modules)
-        prepare = [_TRACKING] if uses_mlflow else []
-        self._tell({"modules": list(modules), "prepare": prepare, "workspace": str(workspace.root)})
+        uses_mlflow = any(module.split(".")[0] == "mlflow" for module in self._modules)
+        self._tell(
+            {
+                "modules": self._modules,
+                "within": _KERNEL if self._notebook else [],
+                "ahead": _AHEAD if self._notebook else [],
+                "prepare": [_TRACKING] if uses_mlflow else [],
+                "workspace": str(self._workspace.root),
+            }
+        )
 
     def fork(self, folder: TrialFolder, lease: Sequence[int]) -> int | None:
         """Return the pid of a new host, or None when the server is not ready, or not fit."""
@@ -138,11 +178,20 @@ class ForkServer:
             return None
         return int(answer["pid"])
 
+    @property
+    def is_getting_ready(self) -> bool:
+        """Whether it is likely to be ready soon."""
+        if self._process is None or self._is_ready() or self._process is None:
+            return False
+        return time.monotonic() < self._started + _PREPARATION
+
     def wait(self, seconds: float) -> bool:
         """Wait until it is ready or has given up; return whether it is ready."""
-        if self._process is not None and not self._ready:
-            select.select([self._channel], [], [], seconds)
-        return self._process is not None and self._is_ready()
+        deadline = time.monotonic() + seconds
+        while not self._ready and self._process is not None and (left := deadline - time.monotonic()) > 0:
+            select.select([self._channel], [], [], left)
+            self._is_ready()
+        return self._process is not None and self._ready
 
     def close(self) -> None:
         """End the server."""
@@ -161,11 +210,21 @@ class ForkServer:
                 return False
             finally:
                 self._channel.settimeout(_PATIENCE)
+            if "without" in answer:
+                self._start_without(answer["without"])
+                return False
             if "ready" not in answer:
                 self._give_up(answer.get("unfit", "it said something else"))
                 return False
             self._ready = True
         return True
+
+    def _start_without(self, modules: Sequence[str]) -> None:
+        """Start again without modules that print, or look for their shell, when they are imported."""
+        _log.info("each trial imports for itself: %s", ", ".join(modules))
+        self.close()
+        self._modules = [module for module in self._modules if module not in modules]
+        self._start()
 
     def _ask(self, request: Mapping[str, str], lease: Sequence[int]) -> dict[str, int] | None:
         try:

@@ -15,13 +15,15 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from workbench.store.files import WorkspaceFolder
-from workbench.trial.report import FOLDER_VARIABLE
-from workbench.trial.warm_process import remark_environment
+from workbench.trial.processes import end_with_parent
+from workbench.trial.report import FOLDER_VARIABLE, poke
+from workbench.trial.spare import Ready, Spare
+from workbench.trial.warm_process import Changes, changes_since, remark_environment
 
 __all__ = ["ENVIRONMENT_ROOM_SIZE", "command_line", "main"]
 
@@ -44,13 +46,19 @@ def main(channel: int, package: str) -> None:
     """Import what the first message names, say ``ready``, then fork a host for each further message until the end."""
     with socket.socket(fileno=channel) as supervisor:
         # Imported now: a forked child must not read files for it.
-        from workbench.trial import host  # noqa: PLC0415
+        from workbench.trial import host  # noqa: F401, PLC0415
 
         sys.path.remove(package)
+        end_with_parent()  # who imports for a long time does not hear that nobody waits any more
         greeting, _ = _receive(supervisor)
         if greeting is None:
             return
-        _preload(greeting["modules"])
+        before = dict(os.environ)
+        with _surroundings(greeting["within"]) as was_asked:
+            unwanted = _preload(greeting["modules"], was_asked)
+        if unwanted:
+            _send(supervisor, {"without": unwanted})
+            return
         for module, function in greeting["prepare"]:
             _prepare(module, function, greeting["workspace"])
         if trouble := _unfit():
@@ -60,40 +68,170 @@ def main(channel: int, package: str) -> None:
         gc.collect()
         gc.freeze()  # what is there now is never looked at again, so that forks go on sharing it
         preloaded = frozenset(sys.modules)
+        hosts = _Hosts(supervisor, preloaded, changes_since(before), greeting["ahead"])
         _send(supervisor, {"ready": len(preloaded)})
+        poke(WorkspaceFolder(Path(greeting["workspace"])).wake)
+        hosts.serve()
+
+
+class _Hosts:
+    """Forks hosts; one of them ahead of its trial, where there is something that it can make ready.
+
+    Args:
+        supervisor: who asks for hosts.
+        preloaded: the modules that are there.
+        changes: what these have done to the environment.
+        ahead: see :class:`~workbench.trial.spare.Spare`; empty for nothing.
+    """
+
+    def __init__(
+        self, supervisor: socket.socket, preloaded: frozenset[str], changes: Changes, ahead: Sequence[str]
+    ) -> None:
+        self._supervisor = supervisor
+        self._preloaded = preloaded
+        self._changes = changes
+        self._ahead = ahead
+        self._waiting: tuple[int, socket.socket] | None = None
+
+    def serve(self) -> None:
+        """Fork a host for each message until there is nobody to send any."""
         while True:
-            request, descriptors = _receive(supervisor)
+            if self._ahead and self._waiting is None:
+                self._fork_ahead()
+            request, lease = _receive(self._supervisor)
             if request is None:
                 return
-            pid = os.fork()
-            if pid == 0:
-                supervisor.close()
-                _become_host(host, request["folder"], descriptors, preloaded)
-            for descriptor in descriptors:
+            pid = self._hand_over(request, lease) or self._fork(request["folder"], lease)
+            for descriptor in lease:
                 os.close(descriptor)
-            _send(supervisor, {"pid": pid})
+            _send(self._supervisor, {"pid": pid})
+
+    def _fork(self, folder: str, lease: list[int]) -> int:
+        pid = os.fork()
+        if pid == 0:
+            self._leave_to_server()
+            _lead_session()
+            _become_host(folder, lease, Ready(self._preloaded, self._changes))
+        return pid
+
+    def _fork_ahead(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = os.fork()
+        if pid == 0:
+            self._leave_to_server()
+            ours.close()
+            self._wait_for_trial(theirs)
+        theirs.close()
+        self._waiting = (pid, ours)
+
+    def _wait_for_trial(self, channel: socket.socket) -> NoReturn:
+        try:
+            _lead_session()
+            spare = Spare(self._ahead, self._preloaded, self._changes, channel)
+            request, lease = _receive(channel)
+            channel.close()
+            if request is not None:
+                _become_host(request["folder"], lease, Ready(self._preloaded, self._changes, spare))
+        finally:
+            os._exit(0)
+
+    def _hand_over(self, request: Mapping[str, str], lease: list[int]) -> int | None:
+        """Let the host that waits run a trial; return its pid, or None when there is none."""
+        if self._waiting is None:
+            return None
+        pid, channel = self._waiting
+        self._waiting = None
+        with channel:
+            try:
+                socket.send_fds(channel, [json.dumps(request).encode()], lease)
+            except OSError:
+                return None
+        return pid
+
+    def _leave_to_server(self) -> None:
+        """Close, in a child, what is the server's: nobody else may keep the other sides waiting."""
+        self._supervisor.close()
+        if self._waiting is not None:
+            self._waiting[1].close()
 
 
-def _become_host(host: object, folder: str, lease: list[int], preloaded: frozenset[str]) -> NoReturn:
+def _lead_session() -> None:
+    os.setsid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def _become_host(folder: str, lease: list[int], ready: Ready) -> NoReturn:
+    from workbench.trial import host  # noqa: PLC0415 - it is there already
+
     try:
-        os.setsid()
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         remark_environment({FOLDER_VARIABLE: folder})
         log = os.open(os.path.join(folder, "host.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)  # noqa: PTH118
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)
-        host.main(folder, *map(str, lease), preloaded=preloaded)  # type: ignore[attr-defined]
+        host.main(folder, *map(str, lease), ready=ready)
     finally:
         os._exit(0)
 
 
-def _preload(modules: list[str]) -> None:
-    for name in modules:
-        # A module that cannot be imported here is the program's own trouble, in its own time.
-        with contextlib.suppress(Exception, SystemExit):
-            importlib.import_module(name)
+@contextlib.contextmanager
+def _surroundings(maker: Sequence[str]) -> Iterator[Callable[[], bool]]:
+    """Yield what tells whether the module imported last must not be there before the fork.
+
+    Args:
+        maker: module and function of a context manager that makes surroundings like those in which the program
+            imports, and yields what tells whether they were not enough; empty where nothing is needed.
+    """
+    if not maker:
+        yield bool
+        return
+    with getattr(importlib.import_module(maker[0]), maker[1])() as was_asked:
+        yield was_asked
+
+
+def _preload(modules: list[str], was_asked: Callable[[], bool]) -> list[str]:
+    """Import modules, and return those that must be left to the program.
+
+    What a module prints while it is imported, warnings too, belongs to the output of the program.
+    """
+    unwanted = []
+    with _printed() as has_printed:
+        for name in modules:
+            # One that cannot be imported here is the program's own trouble, in its own time.
+            with contextlib.suppress(Exception, SystemExit):
+                exec(f"import {name}", {"__name__": "__main__"})  # noqa: S102 - warnings name who imports
+            if has_printed() | was_asked():
+                unwanted.append(name)
+    return unwanted
+
+
+@contextlib.contextmanager
+def _printed() -> Iterator[Callable[[], bool]]:
+    """Yield what tells whether anything was printed since it was last called; it is printed after all at the end."""
+    there = [os.dup(number) for number in (1, 2)]
+    aside = os.memfd_create("printed")
+    for number in (1, 2):
+        os.dup2(aside, number)
+    length = 0
+
+    def has_printed() -> bool:
+        nonlocal length
+        sys.stdout.flush()
+        sys.stderr.flush()
+        before, length = length, os.fstat(aside).st_size
+        return length > before
+
+    try:
+        yield has_printed
+    finally:
+        for number, original in zip((1, 2), there, strict=True):
+            os.dup2(original, number)
+            os.close(original)
+        os.lseek(aside, 0, os.SEEK_SET)
+        while part := os.read(aside, _MOST_BYTES):
+            os.write(2, part)
+        os.close(aside)
 
 
 def _prepare(module: str, function: str, workspace: str) -> None:

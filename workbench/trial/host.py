@@ -14,20 +14,23 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.store.files import OWNER_ONLY, TrialFolder, read_json, write_json
 from workbench.trial.leases import keep_private
 from workbench.trial.preparing import builder, lacks_its_image, unfit, why_it_failed
 from workbench.trial.processes import Identity, adopt_orphans, descendants, end_tree
-from workbench.trial.report import FOLDER_VARIABLE, poke
+from workbench.trial.report import poke
 from workbench.trial.spec import Exit, TrialSpec
-from workbench.trial.warm_process import become_python, remark_environment
+from workbench.trial.warm_process import MARKS, become_python, remark_environment
 from workbench.trial.working_copy import copy_tree, remove_unchanged
+
+if TYPE_CHECKING:
+    from workbench.trial.spare import Ready
 
 __all__ = ["command_line", "main", "prepare"]
 
 _WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
-_MARKS = (FOLDER_VARIABLE, "WORKBENCH_WORKSPACE")
 _CONTAINER_LOST = "the process that dealt with its container was killed; the container was ended"
 _PACKAGE = Path(__file__).resolve().parents[2]
 _TAIL_BYTES = 4000
@@ -47,13 +50,13 @@ def command_line(folder: TrialFolder, lease: Iterable[int] = ()) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", _BOOT, str(_PACKAGE), str(folder.root), *map(str, lease)]
 
 
-def main(root: str, *lease: str, preloaded: frozenset[str] | None = None) -> None:
+def main(root: str, *lease: str, ready: Ready | None = None) -> None:
     """Run the trial in a folder to its end, whatever that is.
 
     Args:
         root: the trial folder.
         lease: descriptors of the trial's lease, to be held as long as this process lives.
-        preloaded: modules that a fork server had imported when it forked this process; None in a process of its own.
+        ready: what a fork server had ready when it forked this process; None in a process of its own.
     """
     keep_private(int(descriptor) for descriptor in lease)
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
@@ -63,7 +66,7 @@ def main(root: str, *lease: str, preloaded: frozenset[str] | None = None) -> Non
         return
     spec = TrialSpec.read(folder)
     try:
-        ending = _run(spec, folder, preloaded)
+        ending = _run(spec, folder, ready)
     except Exception as error:  # noqa: BLE001 - whatever it was, the trial's record must tell of it
         needed, left = end_tree(_mine, spec.grace, pause=_until_a_child_ends)
         ending = Exit(
@@ -101,7 +104,7 @@ def _claim(folder: TrialFolder) -> bool:
     return True
 
 
-def _run(spec: TrialSpec, folder: TrialFolder, preloaded: frozenset[str] | None) -> Exit:
+def _run(spec: TrialSpec, folder: TrialFolder, ready: Ready | None) -> Exit:
     prepare(spec, folder)
     os.chdir(folder.work)
     if signal.sigpending() & {signal.SIGTERM, signal.SIGINT}:
@@ -111,14 +114,14 @@ def _run(spec: TrialSpec, folder: TrialFolder, preloaded: frozenset[str] | None)
     gone = _gpu_check(spec)
     killings = _kernel_killings()
     if spec.container:
-        warm = preloaded is not None and "docker" in preloaded
+        warm = ready is not None and "docker" in ready.preloaded
         ending = _run_container(spec, folder, gone, warm=warm)
         if not lacks_its_image(spec, folder):
             return ending
         # It was there when the environment was looked for: make it again, once.
         return _make_environment(spec, folder) or _run_container(spec, folder, gone, warm=warm)
     started = time.time()
-    child = _start(spec, folder) if preloaded is None or not spec.words else _fork(spec, folder, preloaded)
+    child = _start(spec, folder) if ready is None or not spec.words else _fork(spec, folder, ready)
     write_json(folder.host, {**(read_json(folder.host) or {}), "child": {"pid": child, "time": started}})
     poke(spec.wake)
     cause, status = _wait(child, None if spec.timeout is None else time.monotonic() + spec.timeout)
@@ -190,7 +193,7 @@ def _fork_container(spec: TrialSpec, folder: TrialFolder) -> int:
         code = 1
         try:
             os.setsid()
-            remark_environment({name: spec.variables[name] for name in _MARKS if name in spec.variables})
+            remark_environment(spec.variables)
             code = run_container(str(folder.root))
         finally:
             os._exit(code)
@@ -200,7 +203,7 @@ def _fork_container(spec: TrialSpec, folder: TrialFolder) -> int:
 def _helper_variables(spec: TrialSpec) -> dict[str, str]:
     """Return the variables of a process that helps a trial: what its submitter had, our package, and the marks."""
     surroundings = read_json(Path(spec.surroundings)) or {}
-    marks = {name: spec.variables[name] for name in _MARKS if name in spec.variables}
+    marks = {name: spec.variables[name] for name in MARKS if name in spec.variables}
     return {**surroundings, **marks, "PYTHONPATH": str(_PACKAGE)}
 
 
@@ -272,14 +275,16 @@ def _spawn(command: list[str], variables: Mapping[str, str], log: Path) -> int:
     )
 
 
-def _fork(spec: TrialSpec, folder: TrialFolder, preloaded: frozenset[str]) -> int:
+def _fork(spec: TrialSpec, folder: TrialFolder, ready: Ready) -> int:
     """Start the command as a fork of this process, which has imported what it needs."""
     variables = (read_json(Path(spec.surroundings)) or {}) | spec.variables
     words = ["".join(_text_of(part, variables) for part in word) for word in spec.words or ()]
+    if ready.spare is not None and (pid := ready.spare.become(words[1:], variables, str(folder.log))):
+        return pid
     pid = os.fork()
     if pid == 0:
-        remark_environment({name: variables[name] for name in _MARKS if name in variables})
-        become_python(words[1:], variables, str(folder.log), preloaded)
+        remark_environment(variables)
+        become_python(words[1:], variables, str(folder.log), ready.preloaded, ready.changes)
     return pid
 
 

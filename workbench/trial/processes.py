@@ -20,10 +20,12 @@ __all__ = [
     "adopt_orphans",
     "descendants",
     "end_tree",
+    "end_with_parent",
     "is_alive",
     "marked_processes",
 ]
 
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _TICK = 0.02  # seconds between two looks at a tree that is dying, when nothing tells of a death
 
@@ -80,6 +82,11 @@ def is_alive(process: Identity) -> bool:
 def adopt_orphans() -> None:
     """Make every orphaned descendant of this process its child, so that none escapes by double-forking."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_with_parent() -> None:
+    """Let the kernel kill this process when its parent dies; its own children it does not concern."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def descendants(root: int) -> list[int]:

@@ -11,6 +11,7 @@ import functools
 import gc
 import importlib.util
 import io
+import itertools
 import os
 import signal
 import sys
@@ -21,41 +22,94 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-__all__ = ["ENVIRONMENT_ROOM", "become_python", "remark_environment"]
+from workbench.trial.report import FOLDER_VARIABLE
+
+__all__ = [
+    "ENVIRONMENT_ROOM",
+    "MARKS",
+    "Changes",
+    "become_python",
+    "changes_since",
+    "leave",
+    "make",
+    "remark_environment",
+    "renew_process",
+]
+
+MARKS = (FOLDER_VARIABLE, "WORKBENCH_WORKSPACE")
+"""Variables by which the processes of a trial are found."""
 
 ENVIRONMENT_ROOM = "WORKBENCH_ROOM"
 """Variable that a fork server is started with: room in which a child writes who it is, for who looks in ``/proc``."""
 
+Changes = dict[str, tuple[str | None, str | None]]
+"""What has happened to environment variables: name → value before and after; None for a variable that is not there."""
+
 _DEFAULT_SIGNALS = (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGQUIT)
 
 
-def become_python(words: Sequence[str], variables: Mapping[str, str], log: str, preloaded: frozenset[str]) -> NoReturn:
+def become_python(
+    words: Sequence[str],
+    variables: Mapping[str, str],
+    log: str,
+    preloaded: frozenset[str],
+    changes: Changes | None = None,
+    keep: Sequence[int] = (),
+) -> NoReturn:
     """Run ``python words…`` in this process, which was just forked, and end it as Python would.
 
     Args:
-        words: the script and its arguments, or ``-m``, a module and its arguments.
+        words: the script and its arguments, or ``-m``, a module and its arguments; ``-P`` may come before that.
         variables: all of its environment.
         log: file for its output.
         preloaded: modules that were there before the fork.
+        changes: what these have done to the environment when they were imported.
+        keep: descriptors that stay open.
     """
     code = 1
     try:
-        _renew(variables, log)
+        os.setsid()
+        _renew_descriptors(log, keep)
+        os.environ.clear()
+        os.environ.update(variables)
+        renew_process()
+        make(changes or {})
         code = _run(words)
     except BaseException:  # noqa: BLE001 - nothing may return into the host's own code
         traceback.print_exc()
     finally:
-        _leave(code, preloaded)
+        leave(code, preloaded)
+
+
+def changes_since(before: Mapping[str, str]) -> Changes:
+    """Return what has happened to this process's environment since it was ``before``."""
+    names = before.keys() | os.environ.keys()
+    pairs = {name: (before.get(name), os.environ.get(name)) for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def make(changes: Changes) -> None:
+    """Do to this process's environment what was done to another's, but where they were not the same before."""
+    for name, (before, after) in changes.items():
+        if os.environ.get(name) != before:
+            continue
+        if after is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = after
 
 
 def remark_environment(variables: Mapping[str, str]) -> None:
-    """Write ``variables`` into the room that this process's first environment has, where ``/proc`` shows them.
+    """Write what tells whose process this is into the room in its first environment, where ``/proc`` shows it.
 
     A forked process shows its server's environment otherwise, and could not be told from other trials once its host
     has been killed.
+
+    Args:
+        variables: the environment of the trial, or as much of it as is known.
     """
     address, size = _environment_room()
-    text = b"\0".join(f"{name}={value}".encode() for name, value in variables.items())
+    text = b"\0".join(f"{name}={variables[name]}".encode() for name in MARKS if name in variables)
     if len(text) < size:
         ctypes.memmove(address, text.ljust(size, b"\0"), size)
 
@@ -70,28 +124,27 @@ def _environment_room() -> tuple[int, int]:
     return (start + place, block.index(b"\0", place + 1) - place - 1) if place >= 0 else (0, 0)
 
 
-def _renew(variables: Mapping[str, str], log: str) -> None:
-    os.setsid()
-    _renew_descriptors(log)
+def renew_process() -> None:
+    """Make signals, standard streams and random numbers what they are in a process that has just started."""
     for number in _DEFAULT_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    os.environ.clear()
-    os.environ.update(variables)
     _renew_streams()
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()  # forks share the state; Python's own generator starts anew by itself
 
 
-def _renew_descriptors(log: str) -> None:
+def _renew_descriptors(log: str, keep: Sequence[int]) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(nothing, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 1 << 16 else 1 << 16)
+    most = min(os.sysconf("SC_OPEN_MAX"), 1 << 16)
+    for before, after in itertools.pairwise([2, *sorted(keep), most]):
+        os.closerange(before + 1, after)
 
 
 def _renew_streams() -> None:
@@ -116,7 +169,9 @@ def _run(words: Sequence[str]) -> int:
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main
     try:
-        if words[0] == "-m":
+        if words[:2] == ["-P", "-m"]:
+            _run_module(words[2:], safe_path=True)
+        elif words[0] == "-m":
             _run_module(words[1:])
         else:
             _run_script(main, words)
@@ -150,11 +205,14 @@ def _run_script(main: types.ModuleType, words: Sequence[str]) -> None:
     exec(compile(source, main.__file__, "exec", dont_inherit=True), main.__dict__)  # noqa: S102 - this is the program
 
 
-def _run_module(words: Sequence[str]) -> None:
+def _run_module(words: Sequence[str], *, safe_path: bool = False) -> None:
     import runpy  # noqa: PLC0415 - only this way of starting needs it
 
     sys.argv[:] = words
-    sys.path[0] = os.getcwd()  # noqa: PTH109
+    if safe_path:
+        del sys.path[0]
+    else:
+        sys.path[0] = os.getcwd()  # noqa: PTH109
     if importlib.util.find_spec(words[0]) is None:
         sys.stderr.write(f"{sys.executable}: No module named {words[0]}\n")
         raise SystemExit(1)
@@ -179,10 +237,14 @@ def _exit_code(code: object) -> int:
     return 1
 
 
-def _leave(code: int, preloaded: frozenset[str]) -> NoReturn:
+def leave(code: int, preloaded: frozenset[str]) -> NoReturn:
     """End the process as the interpreter does: threads, exit handlers, then whatever the program still holds.
 
     Only what came after the fork is taken down: the rest belongs to the server, and touching it would copy it.
+
+    Args:
+        code: the exit code.
+        preloaded: modules that were there before the fork.
     """
     try:
         threading._shutdown()  # type: ignore[attr-defined]  # joins the threads that are no daemons

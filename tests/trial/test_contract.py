@@ -1,0 +1,268 @@
+"""What every trial keeps, whatever runs it: a script or a notebook, started cold or forked warm."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.notebook.books import write_notebook
+from workbench.client.notebooks import SHELL, WORDS
+from workbench.store.files import TrialFolder
+from workbench.store.workspace import open_workspace
+from workbench.supervisor.launch import start_host
+from workbench.supervisor.warm import ForkServer
+from workbench.trial.processes import Identity, is_alive, marked_processes
+from workbench.trial.report import FOLDER_VARIABLE, read_points
+from workbench.trial.spec import Exit, TrialSpec
+
+KINDS = ("script, cold", "script, warm", "notebook, cold", "notebook, warm")
+
+
+@dataclass
+class Running:
+    """A trial that was started."""
+
+    kind: str
+    folder: TrialFolder
+    pid: int
+    temporary: Path
+    there: set[Path]
+
+    @property
+    def is_notebook(self) -> bool:
+        return self.kind.startswith("notebook")
+
+    @property
+    def log(self) -> str:
+        return self.folder.log.read_text()
+
+    def stop(self) -> Exit:
+        os.kill(self.pid, signal.SIGTERM)
+        return self.ended()
+
+    def ended(self) -> Exit:
+        """Wait for the host to have ended, and see that nothing of the trial is left."""
+        host = Identity.of(self.pid)
+        if host is not None and is_alive(host):
+            watch = os.pidfd_open(self.pid)
+            assert select.select([watch], [], [], 60)[0], self.folder.host_log.read_text()
+            os.close(watch)
+        ending = Exit.read(self.folder)
+        assert ending is not None, self.folder.host_log.read_text()
+        assert self.folder.host_log.read_text() == ""
+        assert ending.left == []
+        assert marked_processes(FOLDER_VARIABLE, str(self.folder.root)) == []
+        if ending.needed != "SIGKILL":
+            ahead = 1 if self.kind == "notebook, warm" else 0  # the sockets of the kernel that waits for the next one
+            assert len(set(self.temporary.iterdir()) - self.there) <= ahead
+        return ending
+
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture(scope="module")
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return for each kind where its trials make their temporary files."""
+    return {kind: tmp_path_factory.mktemp("t") for kind in KINDS}
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory, temporary: dict[str, Path]) -> Iterator[dict[str, ForkServer]]:
+    workspace = open_workspace(tmp_path_factory.mktemp("warm"))
+    servers = {
+        kind: ForkServer(
+            sys.executable,
+            dict(os.environ) | {"TMPDIR": str(temporary[kind])},
+            ["workbench"],
+            workspace,
+            notebook=kind.startswith("notebook"),
+        )
+        for kind in KINDS
+        if kind.endswith("warm")
+    }
+    for server in servers.values():
+        assert server.wait(60), workspace.warm_log.read_text()
+    yield servers
+    for server in servers.values():
+        server.close()
+
+
+@pytest.fixture(params=KINDS)
+def start(
+    request: pytest.FixtureRequest, tmp_path: Path, servers: dict[str, ForkServer], temporary: dict[str, Path]
+) -> Start:
+    kind: str = request.param
+    there = set(temporary[kind].iterdir())
+    (tmp_path / "surroundings").write_text(json.dumps(dict(os.environ) | {"TMPDIR": str(temporary[kind])}))
+    snapshot = tmp_path / "snapshot"
+    snapshot.mkdir()
+    (snapshot / "beside.py").write_text("value = 'from beside'\n")
+    folder = TrialFolder(tmp_path / "trial")
+
+    def start(code: str, variables: dict[str, str] | None = None, **settings: Any) -> Running:
+        notebook: dict[str, Any] | None = None
+        if kind.startswith("notebook"):
+            write_notebook(snapshot / "a.ipynb", code)
+            notebook = {"path": "a.ipynb", "kernel": None, "values": {}, "data": [], "outputs": []}
+        else:
+            (snapshot / "train.py").write_text(code)
+        TrialSpec(
+            name="t",
+            folder="trial",
+            command=SHELL if notebook else "python train.py",
+            words=WORDS if notebook else [["python"], ["train.py"]],
+            surroundings=str(tmp_path / "surroundings"),
+            wake=str(tmp_path / "wake"),
+            experiment_name="e",
+            display_name="t",
+            created=0.0,
+            snapshot=str(snapshot),
+            variables={
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                "PYTHONUNBUFFERED": "1",
+                "WORKBENCH_PYTHON": sys.executable,
+                FOLDER_VARIABLE: str(folder.root),
+                **(variables or {}),
+            },
+            notebook=notebook,
+            **settings,
+        ).write_into(folder)
+        pid = servers[kind].fork(folder, []) if kind in servers else start_host(folder)
+        assert pid is not None
+        return Running(kind, folder, pid, temporary[kind], there)
+
+    return start
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Path:
+    """Return a FIFO in which a trial says that it has begun."""
+    os.mkfifo(tmp_path / "begun")
+    return tmp_path / "begun"
+
+
+def test_what_it_prints_logs_and_writes_is_there(start: Start) -> None:
+    run = start(
+        "import os, sys, workbench, beside\n"
+        "print(beside.value, os.environ['MINE'], os.path.basename(os.getcwd()), repr(sys.stdin.read()))\n"
+        "print('to err', file=sys.stderr)\n"
+        "workbench.log(step=1, accuracy=0.5)\nworkbench.output('made', {'a': 1})\n"
+        "open('outputs/model', 'w').write('m')\nopen('made', 'w').write('kept');",
+        variables={"MINE": "ü $(x)"},
+    )
+    ending = run.ended()
+    assert (ending.cause, ending.code, ending.signal, ending.needed) == ("exited", 0, None, None), run.log
+    assert sorted(run.log.splitlines()) == ["from beside ü $(x) work ''", "to err"]
+    assert [(key, value, step) for key, value, step, _ in read_points(run.folder.metrics)[0]] == [("accuracy", 0.5, 1)]
+    assert (run.folder.outputs / "model").read_text() == "m"
+    kept = {path.name for path in run.folder.work.iterdir()}
+    assert "made" in kept
+    assert "beside.py" not in kept, "what it has not touched is not kept twice"
+
+
+def test_an_error_is_its_failure_and_its_reason(start: Start) -> None:
+    run = start("def f():\n    return 1 / 0\n\nf()")
+    ending = run.ended()
+    assert (ending.cause, ending.code, ending.signal) == ("exited", 1, None)
+    assert "ZeroDivisionError: division by zero" in ending.message.splitlines()[-1]
+    assert "return 1 / 0" in run.log
+
+
+def test_an_exit_code_is_told(start: Start) -> None:
+    run = start("import sys\nsys.exit(3)")
+    ending = run.ended()
+    if run.is_notebook:  # to a kernel it is an exception like others
+        assert (ending.code, ending.message.splitlines()[-1]) == (1, "cell 1 of 1 failed: SystemExit: 3")
+    else:
+        assert ending.code == 3
+
+
+def test_its_death_has_a_cause(start: Start) -> None:
+    run = start("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    ending = run.ended()
+    assert ending.cause == "exited"
+    if run.is_notebook:
+        assert ending.code == 1
+        assert ending.message.splitlines()[-1].startswith("cell 1 of 1: the kernel died: SIGKILL killed it")
+    else:
+        assert (ending.code, ending.signal) == (None, "SIGKILL")
+
+
+TIDY = """
+import os, signal
+open({begun!r}, "w").write("x")
+try:
+    {signals}signal.pause()
+    while True:
+        signal.pause()
+finally:
+    open("outputs/tidied", "w").close()
+"""
+
+
+def test_a_request_to_stop_lets_it_tidy_up(start: Start, begun: Path) -> None:
+    # A script is told by SIGTERM, which it must want to hear; a notebook's cell is interrupted.
+    listens = "signal.signal(signal.SIGTERM, signal.default_int_handler) if __name__ and {} else None; "
+    run = start(TIDY.format(begun=str(begun), signals=listens.format("'get_ipython' not in globals()")), grace=20)
+    begun.read_text()
+    ending = run.stop()
+    assert (ending.cause, ending.needed) == ("terminated", "SIGTERM")
+    assert (run.folder.outputs / "tidied").exists()
+
+
+def test_a_timeout_ends_it(start: Start, begun: Path) -> None:
+    run = start(TIDY.format(begun=str(begun), signals=""), timeout=3, grace=20)
+    begun.read_text()
+    ending = run.ended()
+    assert (ending.cause, ending.needed) == ("timeout", "SIGTERM")
+
+
+def test_what_will_not_listen_is_killed(start: Start, begun: Path) -> None:
+    run = start(
+        "import signal\nfor number in (signal.SIGTERM, signal.SIGINT):\n    signal.signal(number, signal.SIG_IGN)\n"
+        f"open({str(begun)!r}, 'w').write('x')\nwhile True:\n    signal.pause()",
+        grace=0.5,
+    )
+    begun.read_text()
+    ending = run.stop()
+    assert (ending.cause, ending.needed) == ("terminated", "SIGKILL")
+
+
+DAEMON = """
+import os, time
+reading, writing = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    os.write(writing, str(os.getpid()).encode())
+    os.close(writing)
+    time.sleep(1000)
+open("outputs/daemon", "w").write(os.read(reading, 20).decode())
+{after}
+"""
+
+
+@pytest.mark.parametrize("how", ["ends by itself", "is stopped"])
+def test_daemons_do_not_outlive_it(start: Start, begun: Path, how: str) -> None:
+    after = f"open({str(begun)!r}, 'w').write('x'); time.sleep(1000)" if how == "is stopped" else ""
+    run = start(DAEMON.format(after=after), grace=5)
+    if how == "is stopped":
+        begun.read_text()
+        ending = run.stop()
+    else:
+        ending = run.ended()
+        assert ending.code == 0
+    assert ending.needed == "SIGTERM"
+    pid = int((run.folder.outputs / "daemon").read_text())
+    assert not Path(f"/proc/{pid}").exists()
