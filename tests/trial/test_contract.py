@@ -200,9 +200,8 @@ def test_its_death_has_a_cause(start: Start) -> None:
 
 TIDY = """
 import os, signal
-open({begun!r}, "w").write("x")
 try:
-    {signals}signal.pause()
+    {signals}open({begun!r}, "w").write("x")
     while True:
         signal.pause()
 finally:
