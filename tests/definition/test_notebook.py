@@ -30,6 +30,12 @@ def job() -> Notebook:
     )
 
 
+def test_parameters_that_the_notebook_has_need_no_value_first() -> None:
+    called = notebook("train.ipynb")(lr=LogUniform(-6, -1), epochs=3)
+    assert list(called.inputs) == ["lr", "epochs"]
+    assert list(called.sweep(primary_metric="a", goal="minimize", max_total_trials=2).search_space) == ["lr"]
+
+
 def test_it_is_called_and_swept_like_a_command() -> None:
     swept = job()(lr=LogUniform(-6, -1))
     assert isinstance(swept, Notebook)

@@ -33,6 +33,10 @@ class Notebook(SingleJob):
     notebook: Text | None = None
     kernel: str | None = None
 
+    def _replacement(self, name: str, value: Any) -> Any:
+        # Which parameters there are, the notebook says, and it is read when the job is submitted.
+        return super()._replacement(name, value) if name in self.inputs else value
+
 
 NotebookJob = Notebook
 
