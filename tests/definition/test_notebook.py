@@ -101,8 +101,6 @@ def test_mistakes_in_yaml_are_named(tmp_path: Path, text: str, message: str) -> 
 def test_mistakes_are_refused() -> None:
     with pytest.raises(UnexpectedKeywordError, match=r"unexpected keyword 'kernl'\. Did you mean 'kernel'"):
         notebook("a.ipynb", kernl="x")  # type: ignore[call-arg]
-    with pytest.raises(UnexpectedKeywordError, match="unexpected keyword 'momentum'"):
-        job()(momentum=1)
     with pytest.raises(ValidationException, match="is to be swept, but the job is a single notebook"):
         check(job()(lr=LogUniform(-6, -1)))
     with pytest.raises(ValidationException, match="notebook: is needed"):

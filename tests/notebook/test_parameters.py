@@ -141,3 +141,11 @@ def test_a_file_that_is_no_notebook_is_refused(tmp_path: Path, text: str, messag
         read_parameters(tmp_path / "a.ipynb")
     with pytest.raises(NotFoundError, match="there is no notebook"):
         read_parameters(tmp_path / "b.ipynb")
+
+
+def test_a_name_given_in_a_call_is_one_of_the_notebooks_parameters(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "book.ipynb", "print(lr)", parameters="lr = 0.1\n")
+    client = MLClient(path=tmp_path)
+    assert client.jobs.validate(notebook(path)(lr=0.5), raise_on_failure=True) == []
+    with pytest.raises(ValidationException, match="inputs.momentum"):
+        client.jobs.validate(notebook(path)(momentum=1), raise_on_failure=True)
