@@ -147,5 +147,5 @@ def test_a_name_given_in_a_call_is_one_of_the_notebooks_parameters(tmp_path: Pat
     path = write_notebook(tmp_path / "book.ipynb", "print(lr)", parameters="lr = 0.1\n")
     client = MLClient(path=tmp_path)
     assert client.jobs.validate(notebook(path)(lr=0.5), raise_on_failure=True) == []
-    with pytest.raises(ValidationException, match="inputs.momentum"):
+    with pytest.raises(ValidationException, match=r"inputs\.momentum"):
         client.jobs.validate(notebook(path)(momentum=1), raise_on_failure=True)
