@@ -6,9 +6,12 @@ import time
 from queue import Empty
 from typing import Any
 
+import zmq
 from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.channels import AsyncZMQSocketChannel
+from traitlets import Type
 
-__all__ = ["LONGEST_SOCKET", "PromptClient", "let_go", "reach_through_files"]
+__all__ = ["LONGEST_SOCKET", "AlertChannel", "PromptClient", "let_go", "reach_through_files"]
 
 LONGEST_SOCKET = 95
 """Characters in front of ``-5`` in the 107 that a socket's path may have."""
@@ -18,12 +21,28 @@ _NEWS = 0.2  # seconds in which a kernel that answers has been heard on its othe
 _POLL = 0.003
 
 
+class AlertChannel(AsyncZMQSocketChannel):
+    """A channel that misses no message which arrives while it sends one.
+
+    jupyter_client sends past asyncio, and ZeroMQ's send takes the signal that something can be read with it: whoever
+    waits for a message then waits for ever. A widget that catches outputs has its client send while a cell runs.
+    """
+
+    def send(self, msg: Any) -> None:
+        """Send a message; one that came meanwhile is received by who waits for it."""
+        super().send(msg)
+        if self.socket is not None:
+            self.socket.get(zmq.EVENTS)  # asyncio's socket looks again when it is asked for its events
+
+
 class PromptClient(AsyncKernelClient):
     """A client that goes on as soon as the kernel has answered.
 
     jupyter_client's own then waits for 0.2 s of silence, to be rid of what the kernel said before; here nobody listens
     to messages that belong to no cell.
     """
+
+    shell_channel_class = Type(AlertChannel)
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
         """Return when the kernel answers and its outputs can be heard.
