@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,22 @@ def test_a_server_that_is_killed_is_done_without(ml_client: MLClient, tmp_path: 
     assert wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in ahead), client.context, 20), (
         "what it had ready ends with it"
     )
+
+
+@HOWS
+def test_a_runner_that_is_killed_leaves_no_sockets(ml_client: MLClient, tmp_path: Path, *, warm: bool) -> None:
+    cell = f"import os, signal, workbench\nprint({FORKED}, os.getppid(), flush=True)"
+    book = write_notebook(
+        tmp_path / "a.ipynb", "import sys", cell, "os.kill(os.getppid(), signal.SIGKILL)", parameters="x = 0"
+    )
+    client = start(ml_client, warm=warm)
+    done = finish(client, sweep_of(book, [0, 1]))
+    assert [child.status for child in trials(client, done)] == ["Failed"] * 2
+    for text in logs(client, done):
+        forked, runner = text.splitlines()[0].split()
+        assert forked == str(warm)
+        assert list(Path(tempfile.gettempdir()).glob(f"workbench-{runner}-*")) == []
+    assert processes_of(client) == []
 
 
 def test_what_prints_when_imported_does_so_in_each_trial(ml_client: MLClient, tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -34,6 +33,7 @@ from workbench.notebooks import warm
 from workbench.notebooks.connection import LONGEST_SOCKET
 from workbench.store.files import TrialFolder
 from workbench.trial.report import FOLDER_VARIABLE
+from workbench.trial.sockets import socket_folder
 from workbench.trial.spare import read_all
 from workbench.trial.warm_process import leave, remark_environment, renew_process
 
@@ -178,7 +178,7 @@ def sow() -> Seed | None:
     """
     if _ahead:
         return _ahead.pop()
-    folder = Path(tempfile.mkdtemp(prefix="workbench-")).resolve()
+    folder = Path(socket_folder())
     stem = str(folder / "kernel")
     if len(stem) >= LONGEST_SOCKET:
         folder.rmdir()

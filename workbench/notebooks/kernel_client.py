@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +23,7 @@ from workbench.notebooks.forked import Seed, provide
 from workbench.notebooks.reporting import Reporter
 from workbench.notebooks.saving import Manager
 from workbench.trial.report import FOLDER_VARIABLE
+from workbench.trial.sockets import socket_folder
 
 __all__ = ["Client", "Stopped"]
 
@@ -91,8 +92,11 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
 
     def execute(self, **kwargs: Any) -> Any:
         """Run all cells; what papermill does, under a signal handler when this is a trial."""
-        with tempfile.TemporaryDirectory(prefix="workbench-", ignore_cleanup_errors=True) as self._sockets:
+        self._sockets = socket_folder()
+        try:
             return self._execute(**kwargs)
+        finally:
+            shutil.rmtree(self._sockets, ignore_errors=True)
 
     def _execute(self, **kwargs: Any) -> Any:
         if FOLDER_VARIABLE not in os.environ or threading.current_thread() is not threading.main_thread():

@@ -21,6 +21,7 @@ from workbench.trial.leases import keep_private
 from workbench.trial.preparing import builder, lacks_its_image, unfit, why_it_failed
 from workbench.trial.processes import Identity, adopt_orphans, descendants, end_tree
 from workbench.trial.report import poke
+from workbench.trial.sockets import remove_sockets
 from workbench.trial.spec import Exit, TrialSpec
 from workbench.trial.warm_process import MARKS, become_python, remark_environment
 from workbench.trial.working_copy import copy_tree, remove_unchanged
@@ -129,6 +130,8 @@ def _run(spec: TrialSpec, folder: TrialFolder, ready: Ready | None) -> Exit:
     left += gone()
     if status is None:
         status = _collected.get(child)
+    if spec.notebook and status is not None and os.WIFSIGNALED(status):
+        remove_sockets(child)
     code = None if status is None or os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status)
     ended = time.time()
     if spec.snapshot:
