@@ -131,7 +131,7 @@ def _run(spec: TrialSpec, folder: TrialFolder, ready: Ready | None) -> Exit:
     if status is None:
         status = _collected.get(child)
     if spec.notebook and status is not None and os.WIFSIGNALED(status):
-        remove_sockets(child)
+        remove_sockets(child, (read_json(Path(spec.surroundings)) or {}) | spec.variables)
     code = None if status is None or os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status)
     ended = time.time()
     if spec.snapshot:

@@ -7,6 +7,7 @@ killed cannot remove it, and the trial's host knows that number.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 __all__ = ["remove_sockets", "socket_folder"]
 
@@ -18,11 +19,16 @@ def socket_folder() -> str:
     return os.path.realpath(tempfile.mkdtemp(prefix=f"workbench-{os.getpid()}-"))
 
 
-def remove_sockets(runner: int) -> None:
-    """Remove what a process that has ended left of its sockets."""
+def remove_sockets(runner: int, variables: Mapping[str, str]) -> None:
+    """Remove what a runner left of its sockets.
+
+    Args:
+        runner: the number of a process that has ended.
+        variables: what it had in its environment.
+    """
     import shutil  # noqa: PLC0415
     import tempfile  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
 
-    for folder in Path(tempfile.gettempdir()).glob(f"workbench-{runner}-*"):
+    for folder in Path(variables.get("TMPDIR") or tempfile.gettempdir()).glob(f"workbench-{runner}-*"):
         shutil.rmtree(folder, ignore_errors=True)
