@@ -12,6 +12,7 @@ import math
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -46,13 +47,15 @@ class Store:
         self._writer: Writer | None = None
         with self._told_plainly():
             self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+            self._end = weakref.finalize(self, self._connection.close)  # few who make a client ever close it
+            self._end.atexit = False
             self._connection.row_factory = sqlite3.Row
             migrate(self._connection, str(path))
             self._connection.execute("PRAGMA synchronous=NORMAL")
 
     def close(self) -> None:
         """Close the connection; the store cannot be used afterwards."""
-        self._connection.close()
+        self._end()
 
     # Reading
 
