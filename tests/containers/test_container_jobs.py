@@ -2,53 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 
+from tests.containers.conftest import containers_of
 from tests.environments.test_venvs import builds_in, log_of, outputs_of
 from tests.notebook.books import write_notebook
-from tests.supervisor.gates import kill_supervisor, until
+from tests.supervisor.gates import until
 from tests.supervisor.test_sweeps_end_to_end import finish, trials
 from workbench import Input, MLClient, Output, command, notebook
 from workbench.entities import BuildContext, Environment
-from workbench.environments.engine import LABEL, address, connect
+from workbench.environments.engine import address, connect
 from workbench.environments.images import BuiltImage, remove_image
 from workbench.errors import EngineError, NotFoundError, ValidationException
 from workbench.sweep import Choice
 from workbench.testing.devices import InMemoryDevices
 
 WriteCode = Callable[[str], str]
-
-
-@pytest.fixture
-def in_image(base_image: str) -> Environment:
-    return Environment(image=base_image)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_left(base_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Every container that a workspace of these tests has made is gone at the end of each."""
-    yield
-    trials = connect(address()).containers(all=True, filters={"label": f"{LABEL}=trial"})
-    ours = [
-        one for one in trials if one["Labels"][f"{LABEL}.workspace"].startswith(str(tmp_path_factory.getbasetemp()))
-    ]
-    assert ours == [], "containers are left"
-
-
-def containers_of(client: MLClient, **labels: str) -> list[dict[str, Any]]:
-    wanted = {"workspace": str(client.context.workspace.root), **labels}
-    filters = {"label": [f"{LABEL}.{name}={value}" for name, value in wanted.items()]}
-    found: list[dict[str, Any]] = connect(address()).containers(all=True, filters=filters)
-    return found
 
 
 def test_a_job_sees_what_azure_shows_it(shared_client: MLClient, in_image: Environment, tmp_path: Path) -> None:
@@ -287,42 +263,6 @@ def test_a_timeout_ends_the_container(ml_client: MLClient, in_image: Environment
     done = finish(ml_client, command(command="sleep 1000", environment=in_image, timeout=1))
     assert done.status == "Canceled"
     assert "its timeout was reached" in (ml_client.jobs.record(str(done.name)).reason or "")
-
-
-def test_a_container_is_adopted_by_the_next_supervisor(
-    ml_client: MLClient, in_image: Environment, tmp_path: Path
-) -> None:
-    data = tmp_path / "data"
-    data.mkdir()
-    os.mkfifo(data / "gate")
-    job = command(
-        command="cat ${{inputs.data}}/gate; echo through",
-        inputs={"data": Input(type="uri_folder", path=str(data))},
-        environment=in_image,
-    )
-    name = str(ml_client.jobs.create_or_update(job).name)
-    until(ml_client, lambda: ml_client.jobs.get(name).status == "Running", lambda: ml_client.jobs.record(name))
-    kill_supervisor(ml_client)
-    (running,) = containers_of(ml_client, job=name)
-    assert running["State"] == "running"
-    list(ml_client.jobs.list())
-    with (data / "gate").open("w") as gate:
-        gate.write("")
-    until(ml_client, lambda: ml_client.jobs.get(name).status == "Completed", lambda: ml_client.jobs.record(name))
-    assert log_of(ml_client, name).splitlines()[-1] == "through"
-
-
-@pytest.mark.parametrize("whom", ["host", "runner"])
-def test_a_trial_whose_host_was_killed_leaves_no_container(
-    ml_client: MLClient, in_image: Environment, whom: str
-) -> None:
-    name = str(ml_client.jobs.create_or_update(command(command="sleep 1000", environment=in_image)).name)
-    until(ml_client, lambda: ml_client.jobs.get(name).status == "Running", lambda: ml_client.jobs.record(name))
-    folder = ml_client.context.workspace.trial(ml_client.jobs.record(name).folder)
-    host = json.loads(folder.host.read_text())
-    os.kill(host["host"]["pid"] if whom == "host" else host["child"]["pid"], signal.SIGKILL)
-    until(ml_client, lambda: ml_client.jobs.get(name).status == "Failed", lambda: ml_client.jobs.record(name))
-    assert containers_of(ml_client) == []
 
 
 def test_containers_of_others_are_left_alone(ml_client: MLClient, in_image: Environment) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "end_with_parent",
     "is_alive",
     "marked_processes",
+    "sees_our_files",
 ]
 
 _PR_SET_PDEATHSIG = 1
@@ -110,6 +111,14 @@ def marked_processes(variable: str, value: str) -> list[int]:
     wanted = f"{variable}={value}".encode()
     # One look can miss a process that forks and ends while it lasts: its child is seen by the second.
     return _with_mark(wanted) or _with_mark(wanted)
+
+
+def sees_our_files(pid: int) -> bool:
+    """Return whether a process sees the files that this one sees; what runs in a container does not."""
+    try:
+        return os.path.samestat(os.stat(f"/proc/{pid}/ns/mnt"), os.stat("/proc/self/ns/mnt"))  # noqa: PTH116
+    except OSError:  # it ended, or belongs to somebody else
+        return False
 
 
 def _with_mark(wanted: bytes) -> list[int]:
