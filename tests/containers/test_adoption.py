@@ -103,7 +103,6 @@ def job(in_image: Environment, tmp_path: Path) -> Command:
 
 @pytest.fixture
 def waiting(shared_client: MLClient, job: Command, tmp_path: Path) -> Iterator[Waiting]:
-    shared_client.context.workspace.settings.write_text("grace = 1\n")
     one = Waiting(shared_client, job, tmp_path / "data")
     yield one
     if not shared_client.jobs.record(one.name).status.is_finished:

@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.environments.engine import LABEL, connect, explain
+from workbench.environments.engine import DISK_FULL, LABEL, connect, explain, is_disk_full
 from workbench.environments.network import NETWORK, ensure_network
 from workbench.errors import EngineError
 from workbench.store.files import TrialFolder, read_json, write_json
@@ -444,8 +444,9 @@ def _remove(api: APIClient, container: str, ending: Ending) -> None:
 def _refusal(said: str, spec: TrialSpec) -> str:
     """Return what the engine's refusal to start a container means, and what to do."""
     image = (spec.environment or {})["image"]
+    if is_disk_full(said):
+        return f"{DISK_FULL}\n{said}"
     for sign, meaning in (
-        ("no space left on device", "the disk that the container engine uses is full; make room: docker system df"),
         ("/bin/sh", f"the image {image} has no shell (/bin/sh), which a job's command needs; use one that has"),
         ("could not select device driver", _NO_GPU_RUNTIME),
     ):
