@@ -183,7 +183,7 @@ def _build(api: APIClient, recipe: ImageRecipe, output: Output) -> None:
     )
     for event in stream:
         for line in str(event.get("stream") or event.get("status") or "").splitlines():
-            if line.startswith("Step "):
+            if line.startswith(("Step ", "STEP ")):  # Docker, Podman
                 output.begin(line)
             if line.strip():
                 output.line(line)

@@ -6,14 +6,13 @@ import os
 import signal
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from workbench.store.files import TrialFolder, read_json
 from workbench.trial.claims import claimed_by
 from workbench.trial.container import end_container
 from workbench.trial.preparing import preparation_of
-from workbench.trial.processes import Identity, end_tree, is_alive, marked_processes, sees_our_files
+from workbench.trial.processes import Identity, end_tree, is_alive, is_marked, marked_processes, sees_our_files
 from workbench.trial.progress import Progress, read_progress
 from workbench.trial.report import FOLDER_VARIABLE, Line, read_points
 from workbench.trial.spec import LOST, Exit
@@ -129,11 +128,7 @@ class TrialHandle:
 
     def owns(self, pid: int) -> bool:
         """Return whether the process ``pid`` was started by this trial."""
-        marked = f"{FOLDER_VARIABLE}={self.folder.root}".encode()
-        try:
-            return marked in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        except OSError:
-            return False  # it has ended, or belongs to somebody else
+        return is_marked(pid, FOLDER_VARIABLE, str(self.folder.root))
 
     @property
     def was_too_late(self) -> bool:

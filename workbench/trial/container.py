@@ -23,8 +23,9 @@ from workbench.environments.engine import DISK_FULL, LABEL, connect, explain, is
 from workbench.environments.network import NETWORK, ensure_network
 from workbench.errors import EngineError
 from workbench.store.files import TrialFolder, read_json, write_json
-from workbench.trial.bare import poke
+from workbench.trial.bare import FOLDER_VARIABLE, poke
 from workbench.trial.docker_args import parse_docker_args
+from workbench.trial.processes import descendants, is_marked
 from workbench.trial.spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -375,7 +376,7 @@ def _stop(api: APIClient, spec: TrialSpec, ending: Ending, over: threading.Event
 
     ending.needed = signal.SIGTERM.name
     with suppress(APIError):  # it may have ended this moment
-        told = [_told(pid) for pid in _pids(api, str(ending.id))]
+        told = [_told(pid) for pid in reversed(_pids(api, str(ending.id)))]
         if not all(told) or not told:
             api.kill(ending.id, signal.SIGTERM.value)  # reaches the command only
     if not over.wait(spec.grace):
@@ -386,15 +387,19 @@ def _stop(api: APIClient, spec: TrialSpec, ending: Ending, over: threading.Event
 
 
 def _pids(api: APIClient, container: str) -> list[int]:
-    """Return the pids, as this machine counts them, of what runs in a container."""
+    """Return the pids, as this machine counts them, of what runs in a container.
+
+    An engine may count otherwise, in a virtual machine or as the container does: none that does not show that it is
+    of the trial is believed.
+    """
     from docker.errors import APIError  # noqa: PLC0415
 
     try:
-        table = api.top(container)
+        found = api.inspect_container(container)
     except APIError:
         return []
-    column = table["Titles"].index("PID")
-    return [int(row[column]) for row in table["Processes"]]
+    first, folder = int(found["State"]["Pid"]), found["Config"]["Labels"][f"{LABEL}.folder"]
+    return [first, *descendants(first)] if first and is_marked(first, FOLDER_VARIABLE, folder) else []
 
 
 def _told(pid: int) -> bool:
@@ -449,6 +454,7 @@ def _refusal(said: str, spec: TrialSpec) -> str:
     for sign, meaning in (
         ("/bin/sh", f"the image {image} has no shell (/bin/sh), which a job's command needs; use one that has"),
         ("could not select device driver", _NO_GPU_RUNTIME),
+        ("init binary", "Podman needs catatonit, the first process of a container: sudo apt-get install catatonit"),
     ):
         if sign in said:
             return f"{meaning}\n{said}"

@@ -22,6 +22,7 @@ __all__ = [
     "end_tree",
     "end_with_parent",
     "is_alive",
+    "is_marked",
     "marked_processes",
     "sees_our_files",
 ]
@@ -111,6 +112,14 @@ def marked_processes(variable: str, value: str) -> list[int]:
     wanted = f"{variable}={value}".encode()
     # One look can miss a process that forks and ends while it lasts: its child is seen by the second.
     return _with_mark(wanted) or _with_mark(wanted)
+
+
+def is_marked(pid: int, variable: str, value: str) -> bool:
+    """Return whether a process was started with ``variable=value`` in its environment."""
+    try:
+        return f"{variable}={value}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False  # it ended, or belongs to somebody else
 
 
 def sees_our_files(pid: int) -> bool:
