@@ -13,7 +13,7 @@ from workbench.errors import EngineError
 if TYPE_CHECKING:
     from docker import APIClient
 
-__all__ = ["DISK_FULL", "LABEL", "address", "connect", "explain", "is_disk_full"]
+__all__ = ["DISK_FULL", "LABEL", "address", "connect", "explain", "is_disk_full", "is_podman"]
 
 LABEL = "workbench"
 """Carried by every image, container and network that the workbench makes; nothing else is ever touched."""
@@ -96,6 +96,11 @@ def explain(error: BaseException, place: str) -> EngineError:
             "Start it: sudo systemctl start docker, or for Podman: systemctl --user start podman.socket",
         )
     return EngineError(f"the container engine at {path} does not answer: {error}", "environment", "See its log")
+
+
+def is_podman(api: APIClient) -> bool:
+    """Return whether the engine is Podman, which answers as Docker does but for some things."""
+    return any("podman" in str(part.get("Name")).lower() for part in api.version().get("Components") or ())
 
 
 def is_disk_full(said: str) -> bool:

@@ -106,7 +106,7 @@ def built_images(api: APIClient) -> Iterator[BuiltImage]:
     for image in sorted(images, key=lambda image: -image["Created"]):
         for tag in image.get("RepoTags") or ():
             yield BuiltImage(
-                tag=tag,
+                tag=tag.removeprefix("docker.io/"),  # as Podman completes it
                 environment=image["Labels"][LABEL],
                 created=float(image["Created"]),
                 size=int(image["Size"]),

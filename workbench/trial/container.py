@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.environments.engine import DISK_FULL, LABEL, connect, explain, is_disk_full
+from workbench.environments.engine import DISK_FULL, LABEL, connect, explain, is_disk_full, is_podman
 from workbench.environments.network import NETWORK, ensure_network
 from workbench.errors import EngineError
 from workbench.store.files import TrialFolder, read_json, write_json
@@ -47,6 +47,10 @@ _PATIENCE = 30.0  # seconds for the engine to come back, and for it to be rid of
 _TICK = 0.1
 _FAILED = 125
 _UNREACHABLE = "http://no-network-to-mlflow.invalid"
+_NO_CDI = (
+    "Podman cannot give a GPU to a container; install nvidia-container-toolkit, then run: "
+    "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
+)
 _NO_GPU_RUNTIME = (
     "the container engine cannot give a GPU to a container; install nvidia-container-toolkit, then run: "
     "sudo nvidia-ctk runtime configure && sudo systemctl restart docker"
@@ -321,12 +325,14 @@ def _tracking(api: APIClient, wanted: Mapping[str, Any], extra: dict[str, Any], 
 
 
 def _devices(api: APIClient, gpus: list[str]) -> list[dict[str, Any]]:
-    """Return how the engine is asked for GPUs: by CDI names where it has them, else through NVIDIA's runtime."""
+    """Return how the engine is asked for GPUs: by CDI names where it has them, else through NVIDIA's runtime.
+
+    Podman knows nothing but CDI names, and would start a container without the GPU if it were asked otherwise.
+    """
     if not gpus:
         return []
-    info = api.info()
-    folders = [Path(folder) for folder in info.get("CDISpecDirs") or ()]
-    if any(file for folder in folders for file in folder.glob("*nvidia*")):
+    folders = [Path(folder) for folder in api.info().get("CDISpecDirs") or ()]
+    if is_podman(api) or any(file for folder in folders for file in folder.glob("*nvidia*")):
         return [{"Driver": "cdi", "DeviceIDs": [f"nvidia.com/gpu={uuid}" for uuid in gpus]}]
     return [{"Driver": "", "DeviceIDs": list(gpus), "Capabilities": [["gpu"]]}]
 
@@ -454,6 +460,7 @@ def _refusal(said: str, spec: TrialSpec) -> str:
     for sign, meaning in (
         ("/bin/sh", f"the image {image} has no shell (/bin/sh), which a job's command needs; use one that has"),
         ("could not select device driver", _NO_GPU_RUNTIME),
+        ("unresolvable CDI devices", _NO_CDI),
         ("init binary", "Podman needs catatonit, the first process of a container: sudo apt-get install catatonit"),
     ):
         if sign in said:
