@@ -257,17 +257,20 @@ class _Round:
                 pids += users if kind == "all" else self._random.sample(users, min(1, len(users)))
         if "host" in parts:
             pids += [host.identity.pid for host in victims]
+        running = [host for host in victims if host.has_container]
         kill(*pids)
         if "supervisor" in parts and supervisor:
             self._dead = (supervisor, time.monotonic())
         if "host" in parts:
-            self._note_lost(victims)
+            self._note_lost(victims, running)
 
-    def _note_lost(self, victims: list[Host]) -> None:
+    def _note_lost(self, victims: list[Host], running: list[Host]) -> None:
         for host in victims:
             while is_alive(host.identity):  # it has been sent a signal that it cannot refuse
                 time.sleep(0.001)
-            if host.lost:
+            if host in running:
+                self.evidence.orphaned.append((host.trial, host.attempt))
+            elif host.lost and not self._plan.image:  # one whose container was just about to start may have started it
                 self.evidence.lost.append((host.trial, host.attempt))
 
     def _note_recovery(self) -> None:

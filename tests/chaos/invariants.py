@@ -29,11 +29,13 @@ class Evidence:
 
     Args:
         lost: trials, with the attempt, whose host died before it could say how they ended.
+        orphaned: trials, with the attempt, whose host died while their container ran.
         canceled: whether the sweep was canceled.
         violations: what went wrong on the way.
     """
 
     lost: list[tuple[str, int]] = field(default_factory=list)
+    orphaned: list[tuple[str, int]] = field(default_factory=list)
     canceled: bool = False
     violations: list[str] = field(default_factory=list)
 
@@ -109,6 +111,10 @@ def _check_lost(trials: list[JobRecord], evidence: Evidence) -> list[str]:
             continue
         if trial.status is not JobStatus.FAILED or _LOST not in (trial.reason or ""):
             found.append(f"{name} lost its host in attempt {attempt} and is {trial.status}: {trial.reason!r}")
+    for name, attempt in evidence.orphaned:
+        trial = rows[name]
+        if trial.attempt == attempt and trial.status is JobStatus.FAILED and _LOST in (trial.reason or ""):
+            found.append(f"{name} lost its host in attempt {attempt}, and nobody went on with its container")
     return found
 
 

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.client.context import Context
-from workbench.store.files import TrialFolder, read_json
-from workbench.trial.processes import Identity, descendants, is_alive
+from workbench.store.files import TrialFolder
+from workbench.trial.claims import claimed_by
+from workbench.trial.container import ending_of
+from workbench.trial.processes import Identity, descendants, is_alive, marked_processes
+from workbench.trial.report import FOLDER_VARIABLE
 from workbench.trial.spec import Exit
 
 __all__ = ["Host", "children", "fork_servers", "kill", "living_hosts", "running_module"]
@@ -41,9 +44,18 @@ class Host:
             return True
         return ending is None or ending.cause == "host_lost"
 
+    @property
+    def has_container(self) -> bool:
+        """Whether it is known that the trial's container was started; it then goes on without its host."""
+        ending = ending_of(self.folder)
+        return ending is not None and ending.started is not None and not ending.gone
+
     def users(self) -> list[int]:
-        """Return the processes of the user's code."""
-        return descendants(self.identity.pid)
+        """Return the processes of the user's code; of a trial in a container also what deals with the engine."""
+        below = descendants(self.identity.pid)
+        if not self.has_container:
+            return below
+        return sorted({*below, *marked_processes(FOLDER_VARIABLE, str(self.folder.root))} - {self.identity.pid})
 
 
 def living_hosts(context: Context) -> list[Host]:
@@ -51,10 +63,9 @@ def living_hosts(context: Context) -> list[Host]:
     found = []
     for record in context.store.unfinished():
         folder = context.workspace.trial(record.folder)
-        if record.type == "trial" and (claim := read_json(folder.host)):
-            identity = Identity.from_record(claim["host"])
-            if identity and is_alive(identity):
-                found.append(Host(record.name, record.attempt, folder, identity))
+        identity = claimed_by(folder) if record.type == "trial" else None
+        if identity and is_alive(identity):
+            found.append(Host(record.name, record.attempt, folder, identity))
     return found
 
 

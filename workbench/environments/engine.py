@@ -13,10 +13,16 @@ from workbench.errors import EngineError
 if TYPE_CHECKING:
     from docker import APIClient
 
-__all__ = ["LABEL", "address", "connect", "explain"]
+__all__ = ["DISK_FULL", "LABEL", "address", "connect", "explain", "is_disk_full", "is_podman"]
 
 LABEL = "workbench"
 """Carried by every image, container and network that the workbench makes; nothing else is ever touched."""
+
+DISK_FULL = (
+    "the disk that the container engine uses is full; make room: docker system df shows what takes it, "
+    "workbench images prune and docker system prune remove what nobody uses"
+)
+"""What is said where an engine has no room."""
 
 _SOCKET = "unix://"
 _TIMEOUT = 60  # seconds for one answer
@@ -90,6 +96,16 @@ def explain(error: BaseException, place: str) -> EngineError:
             "Start it: sudo systemctl start docker, or for Podman: systemctl --user start podman.socket",
         )
     return EngineError(f"the container engine at {path} does not answer: {error}", "environment", "See its log")
+
+
+def is_podman(api: APIClient) -> bool:
+    """Return whether the engine is Podman, which answers as Docker does but for some things."""
+    return any("podman" in str(part.get("Name")).lower() for part in api.version().get("Components") or ())
+
+
+def is_disk_full(said: str) -> bool:
+    """Return whether an engine's refusal means that it has no room."""
+    return "no space left on device" in said.lower() or "disk quota exceeded" in said.lower()
 
 
 def _places() -> Iterator[str]:

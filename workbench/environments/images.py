@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.environments.cache import FailedBuildError
-from workbench.environments.engine import LABEL, connect
+from workbench.environments.engine import DISK_FULL, LABEL, connect, is_disk_full
 from workbench.environments.output import Output
 from workbench.environments.recipes import ImageRecipe
 from workbench.errors import EngineError
@@ -73,7 +73,8 @@ def build_image(recipe: ImageRecipe, engine: str, output: Output) -> Mapping[str
     except EngineError as error:
         raise FailedBuildError(str(error)) from error
     except APIError as error:
-        raise output.failed(f"failed: {error.explanation or error}") from error
+        said = str(error.explanation or error)
+        raise output.failed(f"failed: {DISK_FULL}\n{said}" if is_disk_full(said) else f"failed: {said}") from error
     except DockerException as error:
         raise output.failed(f"failed: {error}") from error
     return {"image": recipe.tag, "id": found["Id"]}
@@ -105,7 +106,7 @@ def built_images(api: APIClient) -> Iterator[BuiltImage]:
     for image in sorted(images, key=lambda image: -image["Created"]):
         for tag in image.get("RepoTags") or ():
             yield BuiltImage(
-                tag=tag,
+                tag=tag.removeprefix("docker.io/"),  # as Podman completes it
                 environment=image["Labels"][LABEL],
                 created=float(image["Created"]),
                 size=int(image["Size"]),
@@ -182,13 +183,13 @@ def _build(api: APIClient, recipe: ImageRecipe, output: Output) -> None:
     )
     for event in stream:
         for line in str(event.get("stream") or event.get("status") or "").splitlines():
-            if line.startswith("Step "):
+            if line.startswith(("Step ", "STEP ")):  # Docker, Podman
                 output.begin(line)
             if line.strip():
                 output.line(line)
         if "error" in event:
             output.line(str(event["error"]))
-            raise output.failed()
+            raise output.failed(f"failed: {DISK_FULL}" if is_disk_full(str(event["error"])) else "failed")
 
 
 _Files = Iterable[tuple[str, Path | bytes, int]]

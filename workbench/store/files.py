@@ -212,7 +212,15 @@ class TrialFolder:
     @property
     def host(self) -> Path:
         """Who runs it: pid, start time and boot id of the host, then of the user's process."""
-        return self.root / "host.json"
+        return self.claim(0)
+
+    def claim(self, before: int) -> Path:
+        """Return where a host says who it is: the first one in :attr:`host`, later ones each in a file of its own.
+
+        Args:
+            before: how many hosts the trial has had.
+        """
+        return self.root / (f"host.{before + 1}.json" if before else "host.json")
 
     @property
     def host_log(self) -> Path:

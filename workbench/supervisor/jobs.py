@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,15 +24,17 @@ from workbench.supervisor.endings import Verdict, verdict_of
 from workbench.supervisor.engine_starts import EngineStarts
 from workbench.supervisor.finalizing import Finalizing
 from workbench.supervisor.launch import specify, start_host
-from workbench.supervisor.placement import Placement, Placer
+from workbench.supervisor.placement import Placement, Placer, request_of
 from workbench.supervisor.serving import ServedMlflow
 from workbench.supervisor.sweeps import Ending, SweepRun, objective_of
 from workbench.supervisor.trials import TrialHandle
 from workbench.supervisor.warm import WarmStarts
+from workbench.trial.leases import Lease
 from workbench.trial.spec import Exit, TrialSpec
 
 __all__ = ["Jobs", "sweep_of"]
 
+_MOST_HOSTS_LOST = 5  # of one trial, before something must be wrong with it
 _IMMEDIATE = 2.0  # seconds in which a failure counts as the machine's rather than the training's
 
 _log = logging.getLogger(__name__)
@@ -74,6 +77,7 @@ class Jobs:
         self.sweeps: dict[str, SweepRun] = {}
         self.alive: dict[str, TrialHandle] = {}
         self._warming: dict[str, tuple[TrialSpec, Placement]] = {}
+        self._hosts_lost: Counter[str] = Counter()
         self.waiting: set[str] = set()
         """Jobs and trials that have a row and no host: the queue starts them."""
 
@@ -277,10 +281,13 @@ class Jobs:
         return TrialHandle(record.name, self._board.folder_of(record), pid, record.metrics_read, gpus, engine=engine)
 
     def _runs_in(self, record: JobRecord) -> Mapping[str, Any] | None:
-        """Return the facts of a job's environment; of a trial those of its sweep, which may have ended already."""
+        """Return the facts of a job's environment."""
+        return self._launch_of(record).get("runs_in")
+
+    def _launch_of(self, record: JobRecord) -> Mapping[str, Any]:
+        """Return the launch facts of a job; of a trial those of its sweep, which may have ended already."""
         parent = record.parent and (self._board.get(record.parent) or self._board.store.job(record.parent))
-        job = parent or record
-        return job.launch.get("runs_in")
+        return (parent or record).launch
 
     def _keep(self, handle: TrialHandle) -> None:
         self.alive[handle.name] = handle
@@ -306,6 +313,8 @@ class Jobs:
             self._let_go_of(trial)
             self._keep(TrialHandle(trial.name, trial.folder, None, trial.metrics_read, trial.gpus, engine=trial.engine))
             return
+        if trial.has_lost_its_host and self._go_on_with(trial):
+            return
         ending = trial.exit()  # before the metrics: what it logged last is then in the file
         record = self._board[trial.name]
         lines = trial.new_points()
@@ -317,6 +326,28 @@ class Jobs:
             self._board.change(trial.name, reason=str(progress))
         if ending:
             self._end(trial.name, verdict_of(ending, self._board[trial.name]), ending)
+
+    def _go_on_with(self, trial: TrialHandle) -> bool:
+        """Start another host for a trial in a container whose host was killed; return False once too many were."""
+        record = self._board[trial.name]
+        try:
+            spec = TrialSpec.read(trial.folder)
+        except (ValueError, TypeError):  # the folder is the trial's own, and it has written there
+            return False
+        self._hosts_lost[trial.name] += 1
+        if self._hosts_lost[trial.name] > _MOST_HOSTS_LOST:
+            return False
+        trial.end_helpers()
+        lease = self._placer.again(request_of(self._launch_of(record)), trial.gpus)
+        beside = "" if lease else "; others have leased its place meanwhile, and it goes on beside them"
+        with lease or Lease() as held:
+            pid = self._engine_starts.start_host(spec, trial.folder, held.fds) or start_host(trial.folder, held.fds)
+        self._let_go_of(trial)
+        self._keep(TrialHandle(trial.name, trial.folder, pid, trial.metrics_read, trial.gpus, engine=trial.engine))
+        self._board.change(trial.name, ("host", f"its host was killed; another one follows its container{beside}"))
+        if record.status is JobStatus.CANCEL_REQUESTED:
+            self.alive[trial.name].stop()
+        return True
 
     def _note(self, trial: TrialHandle, points: list[Point]) -> None:
         record = self._board[trial.name]

@@ -154,6 +154,19 @@ class Placer:
                 return Placement(lease, chosen, _variables(request, chosen))
         return Waiting(("others took the place while it was being chosen; it is looked for again",))
 
+    def again(self, request: Request, gpus: Sequence[str]) -> Lease | None:
+        """Take what a trial had leased whose host was killed, or return None if others have some of it now.
+
+        Args:
+            request: what the trial needs.
+            gpus: UUIDs of the devices that it uses.
+
+        Raises:
+            StoreError: the folder of the leases cannot be used.
+        """
+        chosen = [gpu for gpu in self._devices.gpus() if gpu.uuid in gpus] if gpus else []
+        return acquire(self._wanted(request, chosen), self._where)
+
     def impossible(self, request: Request) -> str | None:
         """Return why this machine can never run such a trial, or None when it can."""
         return self._impossible(request, self._devices.gpus() if request.gpus else ())

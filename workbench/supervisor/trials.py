@@ -6,13 +6,13 @@ import os
 import signal
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from workbench.store.files import TrialFolder, read_json
+from workbench.trial.claims import claimed_by
 from workbench.trial.container import end_container
 from workbench.trial.preparing import preparation_of
-from workbench.trial.processes import Identity, end_tree, is_alive, marked_processes
+from workbench.trial.processes import Identity, end_tree, is_alive, is_marked, marked_processes, sees_our_files
 from workbench.trial.progress import Progress, read_progress
 from workbench.trial.report import FOLDER_VARIABLE, Line, read_points
 from workbench.trial.spec import LOST, Exit
@@ -46,7 +46,7 @@ class TrialHandle:
         self.metrics_read = metrics_read
         self.gpus = gpus
         self.engine = engine
-        self.host = Identity.of(pid) if pid else self._claimed_by()
+        self.host = Identity.of(pid) if pid else claimed_by(folder)
         self.watch = self._open_watch()
         self._progress: Progress | None = None
         self._preparation: dict[str, Any] = {}
@@ -82,6 +82,20 @@ class TrialHandle:
         """
         return None if self.host_is_alive else self._last_word() or self._bury()
 
+    @property
+    def has_lost_its_host(self) -> bool:
+        """Whether its host was killed and may have left a container, which another host can go on with."""
+        if not self.engine or self.host is None or self.host_is_alive:
+            return False
+        return self.folder.root.is_dir() and not self.folder.exit.exists()
+
+    def end_helpers(self) -> None:
+        """End what a host that was killed has left on this side of its container; what it had leased is then free."""
+        end_tree(
+            lambda: [pid for pid in marked_processes(FOLDER_VARIABLE, str(self.folder.root)) if sees_our_files(pid)],
+            grace=0,
+        )
+
     def new_points(self) -> list[Line]:
         """Return the metric points written since the last call."""
         points, self.metrics_read = read_points(self.folder.metrics, self.metrics_read)
@@ -114,11 +128,7 @@ class TrialHandle:
 
     def owns(self, pid: int) -> bool:
         """Return whether the process ``pid`` was started by this trial."""
-        marked = f"{FOLDER_VARIABLE}={self.folder.root}".encode()
-        try:
-            return marked in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        except OSError:
-            return False  # it has ended, or belongs to somebody else
+        return is_marked(pid, FOLDER_VARIABLE, str(self.folder.root))
 
     @property
     def was_too_late(self) -> bool:
@@ -128,14 +138,8 @@ class TrialHandle:
         """
         if self.host_is_alive or self.folder.exit.exists():
             return False
-        other = self._claimed_by()
+        other = claimed_by(self.folder)
         return other is not None and other != self.host and is_alive(other)
-
-    def _claimed_by(self) -> Identity | None:
-        try:
-            return Identity.from_record(self._read_host().get("host"))
-        except (TypeError, KeyError):
-            return None
 
     def _read_host(self) -> dict[str, Any]:
         try:

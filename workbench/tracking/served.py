@@ -32,6 +32,7 @@ __all__ = ["SCHEME", "Authorized", "CurrentStore", "main"]
 SCHEME: Final = "workbench-served"
 _PATHS = ("/api/2.0/mlflow/", "/api/2.1/", "/api/3.0/mlflow/", "/version")
 _BACKLOG = 128
+_IP_FREEBIND = 15  # Linux; the socket module has no name for it before Python 3.14
 _MOST_STORES = 32
 
 _Scope = MutableMapping[str, Any]
@@ -128,6 +129,7 @@ def main(root: str, port: str, engine: str = "") -> None:
 def _listen(host: str, port: int) -> socket.socket:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)  # Podman's network is there only with its containers
     listener.bind((host, port))
     listener.listen(_BACKLOG)
     return listener

@@ -15,15 +15,17 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.environments.engine import LABEL, connect, explain
+from workbench.environments.engine import DISK_FULL, LABEL, connect, explain, is_disk_full, is_podman
 from workbench.environments.network import NETWORK, ensure_network
 from workbench.errors import EngineError
 from workbench.store.files import TrialFolder, read_json, write_json
-from workbench.trial.bare import poke
+from workbench.trial.bare import FOLDER_VARIABLE, poke
 from workbench.trial.docker_args import parse_docker_args
+from workbench.trial.processes import descendants, is_marked
 from workbench.trial.spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -45,6 +47,10 @@ _PATIENCE = 30.0  # seconds for the engine to come back, and for it to be rid of
 _TICK = 0.1
 _FAILED = 125
 _UNREACHABLE = "http://no-network-to-mlflow.invalid"
+_NO_CDI = (
+    "Podman cannot give a GPU to a container; install nvidia-container-toolkit, then run: "
+    "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
+)
 _NO_GPU_RUNTIME = (
     "the container engine cannot give a GPU to a container; install nvidia-container-toolkit, then run: "
     "sudo nvidia-ctk runtime configure && sudo systemctl restart docker"
@@ -66,6 +72,7 @@ class Ending:
         gone: whether the engine says that it has no such container any more.
         left: pids of it that would not go.
         image_is_missing: whether there was no such image.
+        lost: whether it had not been started when the process that was about to was killed.
         error: why it did not run.
     """
 
@@ -77,6 +84,7 @@ class Ending:
     gone: bool = False
     left: list[int] = field(default_factory=list)
     image_is_missing: bool = False
+    lost: bool = False
     error: str = ""
 
     def write(self, folder: TrialFolder) -> None:
@@ -93,19 +101,28 @@ def ending_of(folder: TrialFolder) -> Ending | None:
         return None
 
 
-def command_line(folder: TrialFolder, *, only_end: bool = False) -> list[str]:
-    """Return the command that runs a trial's container, or that makes sure that there is none."""
-    return [sys.executable, "-P", "-m", __name__, *(["--end"] if only_end else []), str(folder.root)]
+def command_line(folder: TrialFolder, *, is_there: bool = False, only_end: bool = False) -> list[str]:
+    """Return the command that runs a trial's container, that follows the one it has, or that ends it."""
+    what = "--end" if only_end else "--follow" if is_there else "--run"
+    return [sys.executable, "-P", "-m", __name__, what, str(folder.root)]
 
 
-def main(root: str) -> int:
-    """Run the container of the trial in ``root`` to its end; return its exit code."""
+def main(root: str, *, is_there: bool = False) -> int:
+    """Run the container of the trial in ``root`` to its end; return its exit code.
+
+    Args:
+        root: of the trial's folder.
+        is_there: whether another process, which was killed, may have started it; it is never started twice.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP | {_OVER})
     folder = TrialFolder(Path(root))
     spec = TrialSpec.read(folder)
-    ending = Ending()
+    ending = (ending_of(folder) if is_there else None) or Ending()
     try:
-        _run(spec, folder, ending)
+        if is_there:
+            _go_on(spec, folder, ending)
+        else:
+            _run(spec, folder, ending)
     except EngineError as error:
         ending.error = str(error)
     ending.write(folder)
@@ -155,12 +172,66 @@ def _run(spec: TrialSpec, folder: TrialFolder, ending: Ending) -> None:
         ending.error = str(explain(error, wanted["engine"]))
     else:
         ending.started = time.time()
-        _say_started(spec, folder, ending)
-        _follow(api, spec, ending)
+        _see_to_its_end(api, spec, folder, ending)
+        return
     if ending.id:
         _remove(api, ending.id, ending)
     else:
         ending.gone = True
+
+
+def _see_to_its_end(api: APIClient, spec: TrialSpec, folder: TrialFolder, ending: Ending) -> None:
+    _say_started(spec, folder, ending)
+    _follow(api, spec, ending)
+    with suppress(OSError):  # a full disk; once it is removed, nobody but this process knows how it ended
+        ending.write(folder)
+    _remove(api, str(ending.id), ending)
+
+
+def _go_on(spec: TrialSpec, folder: TrialFolder, ending: Ending) -> None:
+    """See to the end of a container that another process has started, which was killed.
+
+    The container has not noticed: its output and its metrics go into the folder by themselves.
+    """
+    ending.error, ending.gone = "", False
+    place = (spec.environment or {})["engine"]
+    api = _connect_patiently(place)
+    from docker.errors import DockerException  # noqa: PLC0415
+
+    try:
+        found = _started_container(api, folder)
+    except (DockerException, OSError) as error:
+        raise explain(error, place) from error
+    if found is not None:
+        ending.id, ending.started = found
+        _see_to_its_end(api, spec, folder, ending)
+        return
+    ended = end_container(folder, place)  # one that was made and not started, or is of an earlier boot
+    ending.gone, ending.left, ending.error = ended.gone, ended.left, ended.error
+    ending.lost = ending.code is None  # else its end was written down, and it was just being removed
+
+
+def _started_container(api: APIClient, folder: TrialFolder) -> tuple[str, float] | None:
+    """Return id and start, in seconds since the epoch, of the container that runs or ran for a trial since the boot."""
+    labels = [f"{LABEL}.folder={folder.root}", f"{LABEL}.boot={_boot_id()}"]
+    for container in api.containers(all=True, filters={"label": labels}):
+        state = api.inspect_container(container["Id"])["State"]
+        started = datetime.fromisoformat(state["StartedAt"])
+        if state["Status"] != "created" and started.year > 1:
+            return str(container["Id"]), started.timestamp()
+    return None
+
+
+def _connect_patiently(place: str) -> APIClient:
+    """Return a connection to an engine that may be just starting again."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return connect(place)
+        except EngineError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_TICK)  # nothing tells when it answers
 
 
 def _connect_too(api: APIClient, spec: TrialSpec, container: str) -> None:
@@ -231,9 +302,13 @@ def _options(api: APIClient, spec: TrialSpec, folder: TrialFolder) -> dict[str, 
             f"{LABEL}.workspace": spec.variables["WORKBENCH_WORKSPACE"],
             f"{LABEL}.job": spec.name,
             f"{LABEL}.folder": str(folder.root),
-            f"{LABEL}.boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+            f"{LABEL}.boot": _boot_id(),
         },
     }
+
+
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def _tracking(api: APIClient, wanted: Mapping[str, Any], extra: dict[str, Any], host: dict[str, Any]) -> dict[str, str]:
@@ -250,12 +325,14 @@ def _tracking(api: APIClient, wanted: Mapping[str, Any], extra: dict[str, Any], 
 
 
 def _devices(api: APIClient, gpus: list[str]) -> list[dict[str, Any]]:
-    """Return how the engine is asked for GPUs: by CDI names where it has them, else through NVIDIA's runtime."""
+    """Return how the engine is asked for GPUs: by CDI names where it has them, else through NVIDIA's runtime.
+
+    Podman knows nothing but CDI names, and would start a container without the GPU if it were asked otherwise.
+    """
     if not gpus:
         return []
-    info = api.info()
-    folders = [Path(folder) for folder in info.get("CDISpecDirs") or ()]
-    if any(file for folder in folders for file in folder.glob("*nvidia*")):
+    folders = [Path(folder) for folder in api.info().get("CDISpecDirs") or ()]
+    if is_podman(api) or any(file for folder in folders for file in folder.glob("*nvidia*")):
         return [{"Driver": "cdi", "DeviceIDs": [f"nvidia.com/gpu={uuid}" for uuid in gpus]}]
     return [{"Driver": "", "DeviceIDs": list(gpus), "Capabilities": [["gpu"]]}]
 
@@ -305,7 +382,7 @@ def _stop(api: APIClient, spec: TrialSpec, ending: Ending, over: threading.Event
 
     ending.needed = signal.SIGTERM.name
     with suppress(APIError):  # it may have ended this moment
-        told = [_told(pid) for pid in _pids(api, str(ending.id))]
+        told = [_told(pid) for pid in reversed(_pids(api, str(ending.id)))]
         if not all(told) or not told:
             api.kill(ending.id, signal.SIGTERM.value)  # reaches the command only
     if not over.wait(spec.grace):
@@ -316,15 +393,19 @@ def _stop(api: APIClient, spec: TrialSpec, ending: Ending, over: threading.Event
 
 
 def _pids(api: APIClient, container: str) -> list[int]:
-    """Return the pids, as this machine counts them, of what runs in a container."""
+    """Return the pids, as this machine counts them, of what runs in a container.
+
+    An engine may count otherwise, in a virtual machine or as the container does: none that does not show that it is
+    of the trial is believed.
+    """
     from docker.errors import APIError  # noqa: PLC0415
 
     try:
-        table = api.top(container)
+        found = api.inspect_container(container)
     except APIError:
         return []
-    column = table["Titles"].index("PID")
-    return [int(row[column]) for row in table["Processes"]]
+    first, folder = int(found["State"]["Pid"]), found["Config"]["Labels"][f"{LABEL}.folder"]
+    return [first, *descendants(first)] if first and is_marked(first, FOLDER_VARIABLE, folder) else []
 
 
 def _told(pid: int) -> bool:
@@ -374,10 +455,13 @@ def _remove(api: APIClient, container: str, ending: Ending) -> None:
 def _refusal(said: str, spec: TrialSpec) -> str:
     """Return what the engine's refusal to start a container means, and what to do."""
     image = (spec.environment or {})["image"]
+    if is_disk_full(said):
+        return f"{DISK_FULL}\n{said}"
     for sign, meaning in (
-        ("no space left on device", "the disk that the container engine uses is full; make room: docker system df"),
         ("/bin/sh", f"the image {image} has no shell (/bin/sh), which a job's command needs; use one that has"),
         ("could not select device driver", _NO_GPU_RUNTIME),
+        ("unresolvable CDI devices", _NO_CDI),
+        ("init binary", "Podman needs catatonit, the first process of a container: sudo apt-get install catatonit"),
     ):
         if sign in said:
             return f"{meaning}\n{said}"
@@ -385,7 +469,8 @@ def _refusal(said: str, spec: TrialSpec) -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--end":
-        _folder = TrialFolder(Path(sys.argv[2]))
+    _what, _root = sys.argv[1:]
+    if _what == "--end":
+        _folder = TrialFolder(Path(_root))
         sys.exit(not end_container(_folder, (TrialSpec.read(_folder).environment or {})["engine"]).gone)
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(_root, is_there=_what == "--follow"))

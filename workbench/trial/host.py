@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.store.files import OWNER_ONLY, TrialFolder, read_json, write_json
+from workbench.trial.claims import claim
 from workbench.trial.leases import keep_private
 from workbench.trial.preparing import builder, lacks_its_image, unfit, why_it_failed
-from workbench.trial.processes import Identity, adopt_orphans, descendants, end_tree
+from workbench.trial.processes import adopt_orphans, descendants, end_tree
 from workbench.trial.report import poke
 from workbench.trial.sockets import remove_sockets
-from workbench.trial.spec import Exit, TrialSpec
+from workbench.trial.spec import LOST, Exit, TrialSpec
 from workbench.trial.warm_process import MARKS, become_python, remark_environment
 from workbench.trial.working_copy import copy_tree, remove_unchanged
 
@@ -37,6 +38,7 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 _TAIL_BYTES = 4000
 _TAIL_LINES = 20
 _PATIENCE, _RETRY = 3600.0, 1.0  # seconds to wait for room on a full disk, and between two tries
+_RUNNERS = 5  # processes that may be killed while they deal with one container
 _ENGINE_PATIENCE = 40.0  # seconds in which a container engine does what it is asked for
 _GPU_PATIENCE = 10.0  # seconds in which a driver has let go of a process that has ended
 _NEVER = 86400.0  # seconds; sigtimedwait wants a number
@@ -63,11 +65,12 @@ def main(root: str, *lease: str, ready: Ready | None = None) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     adopt_orphans()
     folder = TrialFolder(Path(root))
-    if not _claim(folder):
-        return
     spec = TrialSpec.read(folder)
+    before = claim(folder, may_follow=spec.container is not None)
+    if before is None:
+        return
     try:
-        ending = _run(spec, folder, ready)
+        ending = _go_on(spec, folder, ready) if before else _run(spec, folder, ready)
     except Exception as error:  # noqa: BLE001 - whatever it was, the trial's record must tell of it
         needed, left = end_tree(_mine, spec.grace, pause=_until_a_child_ends)
         ending = Exit(
@@ -91,20 +94,6 @@ def _write_last_word(ending: Exit, folder: TrialFolder) -> None:
             return
 
 
-def _claim(folder: TrialFolder) -> bool:
-    """Write down who runs this trial, unless another host has: a supervisor that was killed may have started one."""
-    me = Identity.of(os.getpid())
-    aside = folder.root / f".claim.{os.getpid()}"
-    write_json(aside, {"host": me.to_record() if me else None})
-    try:
-        os.link(aside, folder.host)
-    except FileExistsError:
-        return False
-    finally:
-        aside.unlink()
-    return True
-
-
 def _run(spec: TrialSpec, folder: TrialFolder, ready: Ready | None) -> Exit:
     prepare(spec, folder)
     os.chdir(folder.work)
@@ -115,12 +104,11 @@ def _run(spec: TrialSpec, folder: TrialFolder, ready: Ready | None) -> Exit:
     gone = _gpu_check(spec)
     killings = _kernel_killings()
     if spec.container:
-        warm = ready is not None and "docker" in ready.preloaded
-        ending = _run_container(spec, folder, gone, warm=warm)
+        ending = _run_container(spec, folder, gone, warm=_has_client(ready))
         if not lacks_its_image(spec, folder):
             return ending
         # It was there when the environment was looked for: make it again, once.
-        return _make_environment(spec, folder) or _run_container(spec, folder, gone, warm=warm)
+        return _make_environment(spec, folder) or _run_container(spec, folder, gone, warm=_has_client(ready))
     started = time.time()
     child = _start(spec, folder) if ready is None or not spec.words else _fork(spec, folder, ready)
     write_json(folder.host, {**(read_json(folder.host) or {}), "child": {"pid": child, "time": started}})
@@ -149,18 +137,38 @@ def _run(spec: TrialSpec, folder: TrialFolder, ready: Ready | None) -> Exit:
     )
 
 
-def _run_container(spec: TrialSpec, folder: TrialFolder, gone: Callable[[], list[int]], *, warm: bool) -> Exit:
-    """Run the command in a container; a process of its own deals with the engine."""
+def _go_on(spec: TrialSpec, folder: TrialFolder, ready: Ready | None) -> Exit:
+    """Follow the container of a host that was killed; the container has not noticed."""
+    os.chdir(folder.work)
+    return _run_container(spec, folder, _gpu_check(spec, is_used=True), warm=_has_client(ready), is_there=True)
+
+
+def _has_client(ready: Ready | None) -> bool:
+    """Return whether this process has imported the engine's client."""
+    return ready is not None and "docker" in ready.preloaded
+
+
+def _run_container(
+    spec: TrialSpec, folder: TrialFolder, gone: Callable[[], list[int]], *, warm: bool, is_there: bool = False
+) -> Exit:
+    """Run the command in a container, or follow it in the one that is there.
+
+    A process of its own deals with the engine, and another one goes on if it is killed.
+    """
     from workbench.trial.container import command_line as container_command  # noqa: PLC0415 - others need none of it
     from workbench.trial.container import ending_of  # noqa: PLC0415
 
-    if warm:
-        child = _fork_container(spec, folder)
-    else:
-        child = _spawn(container_command(folder), _helper_variables(spec), folder.host_log)
-    cause, _ = _wait(child, None if spec.timeout is None else time.monotonic() + spec.timeout)
-    _, left = _end_rest(spec.grace + _ENGINE_PATIENCE)
-    told, give_up = ending_of(folder), time.monotonic() + _ENGINE_PATIENCE
+    told = ending_of(folder) if is_there else None
+    so_far = time.time() - told.started if told and told.started else 0.0
+    deadline = None if spec.timeout is None else time.monotonic() + spec.timeout - so_far
+    for number in range(_RUNNERS):
+        child = _start_runner(spec, folder, warm=warm, is_there=is_there or number > 0)
+        cause, _ = _wait(child, deadline)
+        _, left = _end_rest(spec.grace + _ENGINE_PATIENCE)
+        told = ending_of(folder)
+        if cause != "exited" or (told and (told.gone or told.error)):
+            break
+    give_up = time.monotonic() + _ENGINE_PATIENCE
     while (told is None or not told.gone) and time.monotonic() < give_up:
         # The process was killed, or the engine was away; whoever cleans up may be killed too.
         cleaner = _spawn(container_command(folder, only_end=True), _helper_variables(spec), folder.host_log)
@@ -171,6 +179,8 @@ def _run_container(spec: TrialSpec, folder: TrialFolder, gone: Callable[[], list
     ended = time.time()
     if spec.snapshot:
         remove_unchanged(spec.snapshot, str(folder.work))
+    if told and told.lost and cause == "exited":
+        return Exit(cause="host_lost", code=None, ended=ended, left=left + told.left, message=LOST)
     if told is None or (told.code is None and cause == "exited"):
         message = told.error if told and told.error else f"{_CONTAINER_LOST}\n{_tail(folder.host_log)}"
         started = told.started if told else None
@@ -187,17 +197,20 @@ def _run_container(spec: TrialSpec, folder: TrialFolder, gone: Callable[[], list
     )
 
 
-def _fork_container(spec: TrialSpec, folder: TrialFolder) -> int:
-    """Deal with the engine in a fork of this process, which has imported its client."""
+def _start_runner(spec: TrialSpec, folder: TrialFolder, *, warm: bool, is_there: bool) -> int:
+    """Start what deals with the engine: a fork of this process, if that has imported the engine's client."""
+    from workbench.trial.container import command_line as container_command  # noqa: PLC0415
     from workbench.trial.container import main as run_container  # noqa: PLC0415
 
+    if not warm:
+        return _spawn(container_command(folder, is_there=is_there), _helper_variables(spec), folder.host_log)
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
             os.setsid()
             remark_environment(spec.variables)
-            code = run_container(str(folder.root))
+            code = run_container(str(folder.root), is_there=is_there)
         finally:
             os._exit(code)
     return pid
@@ -351,15 +364,20 @@ def _has_children() -> bool:
     return True
 
 
-def _gpu_check(spec: TrialSpec) -> Callable[[], list[int]]:
-    """Return what waits, after the trial, until the driver shows nothing of it; that returns what it still shows."""
+def _gpu_check(spec: TrialSpec, *, is_used: bool = False) -> Callable[[], list[int]]:
+    """Return what waits, after the trial, until the driver shows nothing of it; that returns what it still shows.
+
+    Args:
+        spec: of the trial.
+        is_used: whether some of what is there now may be the trial's own.
+    """
     if not spec.gpus:
         return list
     from workbench.trial.devices import devices_from  # noqa: PLC0415 - only trials with a GPU pay for it
     from workbench.trial.gpu_release import ended_since, holders, wait_until_free  # noqa: PLC0415
 
     devices = devices_from(spec.devices, spec.nvml)
-    ours = ended_since(holders(spec.gpus, devices))
+    ours = ended_since(() if is_used else holders(spec.gpus, devices))
     return lambda: wait_until_free(spec.gpus, ours, devices, _GPU_PATIENCE, _until_a_child_ends)
 
 

@@ -22,7 +22,9 @@ __all__ = [
     "end_tree",
     "end_with_parent",
     "is_alive",
+    "is_marked",
     "marked_processes",
+    "sees_our_files",
 ]
 
 _PR_SET_PDEATHSIG = 1
@@ -110,6 +112,22 @@ def marked_processes(variable: str, value: str) -> list[int]:
     wanted = f"{variable}={value}".encode()
     # One look can miss a process that forks and ends while it lasts: its child is seen by the second.
     return _with_mark(wanted) or _with_mark(wanted)
+
+
+def is_marked(pid: int, variable: str, value: str) -> bool:
+    """Return whether a process was started with ``variable=value`` in its environment."""
+    try:
+        return f"{variable}={value}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False  # it ended, or belongs to somebody else
+
+
+def sees_our_files(pid: int) -> bool:
+    """Return whether a process sees the files that this one sees; what runs in a container does not."""
+    try:
+        return os.path.samestat(os.stat(f"/proc/{pid}/ns/mnt"), os.stat("/proc/self/ns/mnt"))  # noqa: PTH116
+    except OSError:  # it ended, or belongs to somebody else
+        return False
 
 
 def _with_mark(wanted: bytes) -> list[int]:

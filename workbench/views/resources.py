@@ -7,8 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from workbench.store.files import TrialFolder, read_json
-from workbench.trial.processes import Identity, descendants, is_alive
+from workbench.store.files import TrialFolder
+from workbench.trial.claims import claimed_by
+from workbench.trial.processes import descendants, is_alive
 
 __all__ = ["usage"]
 
@@ -26,7 +27,7 @@ def usage(folder: TrialFolder) -> dict[str, Any]:
         ``processes``, their number; ``cpuSeconds``, processor time used so far; ``memory``, resident bytes;
         ``gpus``, for each device in use its name and the bytes there. All zero once its host is gone.
     """
-    host = Identity.from_record((read_json(folder.host) or {}).get("host"))
+    host = claimed_by(folder)
     pids = descendants(host.pid) if host is not None and is_alive(host) else []
     seconds, memory = 0.0, 0
     for pid in pids:
