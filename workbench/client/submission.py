@@ -204,7 +204,7 @@ def _launch(job: AnyJob, part: Any, context: Context, notebook: NotebookSource |
         "retries": dict(job.retries),
         "python": environment.python or sys.executable,
         "search_path": surroundings.get("PATH", os.defpath),
-        "folder": str(Path.cwd()),
+        "folder": str(context.folder or Path.cwd()),
         "facts": circumstances(context.workspace),
         "surroundings": keep_surroundings(surroundings, context.workspace),
         "environment": environment.name,
