@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import client_of
-from tests.server.serving import Server, Space, running_server
+from tests.server.serving import Contract, Server, Space, running_server
 from workbench import MLClient
 
 
@@ -19,10 +19,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def contract(server: Server) -> Contract:
+    """The server's description of itself."""
+    return Contract(server.fetch("workbench/api/openapi.json").json)
+
+
+@pytest.fixture(scope="session")
+def description(contract: Contract) -> Mapping[str, Any]:
+    """The same as plain values."""
+    return contract.description
+
+
 @pytest.fixture(scope="module")
-def space(server: Server, request: pytest.FixtureRequest) -> Space:
+def space(server: Server, contract: Contract, request: pytest.FixtureRequest) -> Space:
     """This module's workspace as the server shows it."""
-    return Space(server, request.module.__name__.rpartition(".")[2])
+    return Space(server, request.module.__name__.rpartition(".")[2], contract)
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +42,3 @@ def client(space: Space, mlflow_database: Path) -> Iterator[MLClient]:
     """A client on it."""
     with client_of(space.path, mlflow_database) as client:
         yield client
-
-
-@pytest.fixture(scope="session")
-def description(server: Server) -> dict[str, Any]:
-    """The server's description of itself."""
-    found: dict[str, Any] = server.fetch("workbench/api/openapi.json").json
-    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -19,8 +20,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import websocket
+from openapi_schema_validator import OAS31Validator
 
-__all__ = ["BASE", "TOKEN", "Answer", "Server", "Socket", "Space", "running_server"]
+__all__ = ["BASE", "TOKEN", "Answer", "Contract", "Server", "Socket", "Space", "running_server"]
 
 TOKEN = "a-secret-token-of-these-tests"
 BASE = "/user/some.body/"
@@ -103,6 +105,37 @@ class Server:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+class Contract:
+    """The server's description, which every answer in these tests is held against.
+
+    Args:
+        description: in OpenAPI 3.1.
+    """
+
+    def __init__(self, description: Mapping[str, Any]) -> None:
+        self.description = description
+        self.asked: set[tuple[str, str]] = set()
+        """What was asked so far: method and path."""
+        self._paths = [
+            (re.compile(re.sub(r"{(\w+)}", lambda one: ".+" if one[1] == "path" else "[^/]+", path)), path)
+            for path in sorted(description["paths"], key=lambda path: path.count("{"))
+        ]
+
+    def hold(self, method: str, address: str, answer: Answer) -> None:
+        """See that an answer is as described: its status, its type and its content."""
+        path = next(path for pattern, path in self._paths if pattern.fullmatch(f"/api/{address}"))
+        self.asked.add((method, path))
+        described = self.description["paths"][path][method.lower()]["responses"]
+        assert str(answer.status) in described, (method, path, answer.status, answer.body)
+        content = described[str(answer.status)].get("content", {})
+        if "application/json" not in content:
+            return
+        assert answer.headers["Content-Type"].startswith("application/json")
+        schema = {**content["application/json"]["schema"], "components": self.description["components"]}
+        errors = [f"{list(error.path)}: {error.message}" for error in OAS31Validator(schema).iter_errors(answer.json)]
+        assert not errors, (method, path, errors)
+
+
 @dataclass(frozen=True)
 class Space:
     """A workspace that a server serves.
@@ -110,20 +143,32 @@ class Space:
     Args:
         server: it.
         folder: relative to the served one.
+        contract: what its answers are held against.
     """
 
     server: Server
     folder: str
+    contract: Contract
 
     @property
     def path(self) -> Path:
         """Where it is."""
         return self.server.root / self.folder
 
-    def ask(self, path: str, method: str = "GET", body: Any = None, /, **query: Any) -> Answer:
+    def ask(
+        self,
+        path: str,
+        method: str = "GET",
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        /,
+        **query: Any,
+    ) -> Answer:
         """Ask for an address of the interface."""
         options = urlencode({"workspace": self.folder, **query}, doseq=True)
-        return self.server.fetch(f"workbench/api/{quote(path)}?{options}", method, body)
+        answer = self.server.fetch(f"workbench/api/{quote(path)}?{options}", method, body, headers)
+        self.contract.hold(method, path, answer)
+        return answer
 
     def get(self, path: str, /, **query: Any) -> Any:
         """Return what an address of the interface shows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import websocket
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.server.serving import BASE, TOKEN, Server, Space
+from tests.server.serving import BASE, TOKEN, Contract, Server, Space
 from tests.views.past import past_sweep
 from workbench import MLClient
 from workbench.server.extension import WorkbenchExtension
@@ -26,7 +27,7 @@ def name(client: MLClient, tmp_path_factory: pytest.TempPathFactory) -> str:
     return past_sweep(client, tmp_path_factory.mktemp("code"), 3)
 
 
-def addresses(description: dict[str, Any], name: str) -> list[tuple[str, str]]:
+def addresses(description: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
     values = {**VALUES, "name": name}
     return [
         (method.upper(), f"workbench{path.format(**values)}")
@@ -35,7 +36,7 @@ def addresses(description: dict[str, Any], name: str) -> list[tuple[str, str]]:
     ]
 
 
-def test_the_description_is_valid_and_names_the_base(description: dict[str, Any]) -> None:
+def test_the_description_is_valid_and_names_the_base(description: Mapping[str, Any]) -> None:
     OpenAPIV31SpecValidator(description).validate()
     assert description["servers"] == [{"url": f"{BASE}workbench"}]
     identifiers = [one["operationId"] for methods in description["paths"].values() for one in methods.values()]
@@ -43,7 +44,7 @@ def test_the_description_is_valid_and_names_the_base(description: dict[str, Any]
     assert all(one["summary"].endswith(".") for methods in description["paths"].values() for one in methods.values())
 
 
-def test_all_that_is_handled_is_described_and_the_other_way_round(server: Server, description: dict[str, Any]) -> None:
+def test_all_that_is_handled_is_described_and_nothing_else(server: Server, description: Mapping[str, Any]) -> None:
     described = {(method.upper(), path) for path, methods in description["paths"].items() for method in methods}
     declared = {(one.method, f"/api/{one.path}") for one in OPERATIONS} | {("GET", "/api/openapi.json")}
     assert described == declared
@@ -57,7 +58,7 @@ def test_all_that_is_handled_is_described_and_the_other_way_round(server: Server
 
 
 def test_the_extension_adds_no_address_that_these_tests_do_not_know(
-    tmp_path: Path, description: dict[str, Any]
+    tmp_path: Path, description: Mapping[str, Any]
 ) -> None:
     class Application:
         root_dir = str(tmp_path)
@@ -75,7 +76,7 @@ def test_the_extension_adds_no_address_that_these_tests_do_not_know(
     assert patterns == api | others | {r"/workbench/api/openapi\.json"}
 
 
-def test_nothing_answers_who_is_not_signed_in(server: Server, name: str, description: dict[str, Any]) -> None:
+def test_nothing_answers_who_is_not_signed_in(server: Server, name: str, description: Mapping[str, Any]) -> None:
     for method, path in addresses(description, name):
         body = None if method == "GET" else {}
         answer = server.fetch(f"{path}?workspace=test_access", method, body, signed_in=False)
@@ -90,7 +91,7 @@ def test_nothing_answers_who_is_not_signed_in(server: Server, name: str, descrip
             server.socket(path.format(name=name), headers=[])
 
 
-def test_a_wrong_token_is_no_token(server: Server, description: dict[str, Any], name: str) -> None:
+def test_a_wrong_token_is_no_token(server: Server, description: Mapping[str, Any], name: str) -> None:
     for method, path in addresses(description, name):
         body = None if method == "GET" else {}
         answer = server.fetch(path, method, body, {"Authorization": "token wrong"}, signed_in=False)
@@ -126,7 +127,7 @@ def test_another_page_gets_nothing(server: Server, space: Space, name: str) -> N
 
 
 def test_only_what_is_served_is_shown(
-    server: Server, space: Space, name: str, tmp_path: Path, description: dict[str, Any]
+    server: Server, space: Space, name: str, tmp_path: Path, description: Mapping[str, Any]
 ) -> None:
     other = MLClient(path=tmp_path / "other")
     (server.root / "link").symlink_to(other.workspace_folder)
@@ -151,7 +152,7 @@ def test_only_what_is_served_is_shown(
     assert not (server.root / "link" / "runs" / name).exists()
 
 
-def path_of(address: str, description: dict[str, Any], name: str) -> str:
+def path_of(address: str, description: Mapping[str, Any], name: str) -> str:
     values = {**VALUES, "name": name}
     return next(path for path in description["paths"] if f"workbench{path.format(**values)}" == address)
 
@@ -162,8 +163,8 @@ def good_body(path: str) -> dict[str, Any]:
     return {"yaml": "type: command\ncommand: id\n"} if path.endswith("api/jobs") else {}
 
 
-def test_what_has_no_workspace_yet_is_empty_and_is_not_made_by_looking(server: Server) -> None:
-    nowhere = Space(server, "nowhere")
+def test_what_has_no_workspace_yet_is_empty_and_is_not_made_by_looking(server: Server, contract: Contract) -> None:
+    nowhere = Space(server, "nowhere", contract)
     assert nowhere.get("jobs") == {"cursor": 0, "total": 0, "jobs": []}
     assert nowhere.get("changes", since=7)["jobs"] == []
     assert nowhere.get("models") == {"models": []}

@@ -11,12 +11,15 @@ from typing_extensions import TypedDict
 
 from workbench.definition.status import JobStatus
 from workbench.store.database import Store
-from workbench.store.files import WorkspaceFolder
+from workbench.store.files import TrialFolder, WorkspaceFolder
 from workbench.store.overview import Overview, Wanted
 from workbench.trial.progress import read_progress
 from workbench.views.facts import finite
 
 __all__ = ["Best", "Metric", "Summaries", "Summary", "WorkspaceFacts"]
+
+_TRIAL = TrialFolder(Path())
+_NOTEBOOK, _LOG = _TRIAL.notebook.as_posix(), _TRIAL.log.as_posix()  # paths are slow where there are thousands
 
 
 class Metric(TypedDict):
@@ -91,6 +94,7 @@ class Summaries:
     def __init__(self, workspace: WorkspaceFolder, root: Path) -> None:
         self._workspace = workspace
         self._root = root
+        self._runs = self.path(workspace.runs)
 
     def of(self, overviews: Iterable[Overview], store: Store) -> list[Summary]:
         """Return the summaries of jobs, in their order.
@@ -130,10 +134,11 @@ class Summaries:
 
     def _one(self, overview: Overview, job: Overview) -> Summary:
         record = overview.record
-        folder = self._workspace.trial(record.folder)
+        folder = f"{self._runs}/{record.folder}"
         of_notebook = job.kind == "notebook"
         is_sweep = record.type == "sweep"
-        notebook = of_notebook and not is_sweep and record.started is not None and folder.notebook.exists()
+        begun = not is_sweep and record.started is not None
+        notebook = of_notebook and begun and self._workspace.trial(record.folder).notebook.exists()
         return {
             "name": record.name,
             "type": "notebook" if record.type == "command" and of_notebook else record.type,
@@ -160,9 +165,9 @@ class Summaries:
             "params": _plain(record.params if record.parent else overview.literals),
             "progress": self.progress(overview) if of_notebook and not is_sweep else None,
             "tags": {name: str(value) for name, value in record.tags.items()},
-            "folder": self.path(folder.root),
-            "notebook": self.path(folder.notebook) if notebook else None,
-            "log": None if is_sweep or record.started is None else self.path(folder.log),
+            "folder": folder,
+            "notebook": f"{folder}/{_NOTEBOOK}" if notebook else None,
+            "log": f"{folder}/{_LOG}" if begun else None,
             "seq": record.seq,
         }
 
