@@ -79,15 +79,19 @@ class Server:
             request.add_header(name, value)
         try:
             with urllib.request.urlopen(request, timeout=120) as answer:
-                return Answer(answer.status, answer.headers, answer.read())
+                return Answer(answer.status, dict(answer.headers), answer.read())
         except urllib.error.HTTPError as error:
-            return Answer(error.code, error.headers, error.read())
+            return Answer(error.code, dict(error.headers), error.read())
 
     def socket(self, path: str, headers: Sequence[str] | None = None, **options: Any) -> websocket.WebSocket:
         """Open a WebSocket below the base, signed in unless other headers are given."""
         given = [f"Authorization: token {TOKEN}"] if headers is None else list(headers)
         return websocket.create_connection(
-            f"{self.address.replace('http', 'ws', 1)}/{path}", header=given, timeout=60, **options
+            f"{self.address.replace('http', 'ws', 1)}/{path}",
+            header=given,
+            timeout=60,
+            skip_utf8_validation=True,
+            **options,
         )
 
     def cookies(self) -> tuple[str, str]:

@@ -64,7 +64,7 @@ def test_the_extension_adds_no_address_that_these_tests_do_not_know(
         root_dir = str(tmp_path)
 
     class Unlinked(WorkbenchExtension):
-        serverapp = Application()
+        serverapp: Any = Application()
         _tell_kernels = lambda self: None  # noqa: E731 - this process is no server
 
     extension = Unlinked()
@@ -78,7 +78,7 @@ def test_the_extension_adds_no_address_that_these_tests_do_not_know(
 
 def test_nothing_answers_who_is_not_signed_in(server: Server, name: str, description: Mapping[str, Any]) -> None:
     for method, path in addresses(description, name):
-        body = None if method == "GET" else {}
+        body: dict[str, Any] | None = None if method == "GET" else {}
         answer = server.fetch(f"{path}?workspace=test_access", method, body, signed_in=False)
         assert answer.status == 403, (method, path, answer.body)
         assert name not in answer.body.decode()
@@ -93,7 +93,7 @@ def test_nothing_answers_who_is_not_signed_in(server: Server, name: str, descrip
 
 def test_a_wrong_token_is_no_token(server: Server, description: Mapping[str, Any], name: str) -> None:
     for method, path in addresses(description, name):
-        body = None if method == "GET" else {}
+        body: dict[str, Any] | None = None if method == "GET" else {}
         answer = server.fetch(path, method, body, {"Authorization": "token wrong"}, signed_in=False)
         assert answer.status == 403, (method, path)
 
@@ -154,7 +154,8 @@ def test_only_what_is_served_is_shown(
 
 def path_of(address: str, description: Mapping[str, Any], name: str) -> str:
     values = {**VALUES, "name": name}
-    return next(path for path in description["paths"] if f"workbench{path.format(**values)}" == address)
+    paths: list[str] = list(description["paths"])
+    return next(path for path in paths if f"workbench{path.format(**values)}" == address)
 
 
 def good_body(path: str) -> dict[str, Any]:

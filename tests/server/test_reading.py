@@ -78,11 +78,12 @@ def test_filters_and_pages(space: Space, sweep: str, others: list[str]) -> None:
 
 def test_a_sweep_tells_its_counts_and_its_best(space: Space, client: MLClient, sweep: str) -> None:
     found = space.get(f"jobs/{sweep}")
-    best = max((trial for trial in client.jobs.list(parent_job_name=sweep) if trial.score), key=lambda one: one.score)
+    scores = {trial.name: trial.score for trial in client.jobs.list(parent_job_name=sweep) if trial.score is not None}
+    best = max(scores, key=lambda name: scores[name])
     assert found["counts"] == {"Completed": 26, "Failed": 4}
     assert (found["total"], found["metric"]) == (30, {"name": "accuracy", "goal": "maximize"})
-    assert (found["best"]["name"], found["score"]) == (best.name, pytest.approx(best.score, rel=1e-6))
-    assert f"{sweep}_{found['best']['number']}" == best.name
+    assert (found["best"]["name"], found["score"]) == (best, pytest.approx(scores[best], rel=1e-6))
+    assert f"{sweep}_{found['best']['number']}" == best
     assert found["folder"] == f"{space.folder}/runs/{sweep}"
     assert [axis["name"] for axis in found["header"]["axes"]] == ["lr", "units", "drop"]
     assert "primary_metric: accuracy" in found["definition"]
@@ -160,7 +161,7 @@ def test_a_log_comes_in_ranges(space: Space, client: MLClient, sweep: str) -> No
         ("lines=1-2", 200, b"0123456789", None),
     ):
         answer = space.ask(where, "GET", None, {"Range": asked})
-        assert (answer.status, answer.body, answer.headers["Content-Range"]) == (status, body, said), asked
+        assert (answer.status, answer.body, answer.headers.get("Content-Range")) == (status, body, said), asked
     with folder.log.open("ab") as file:
         file.write(b"ab" * (1 << 20))
     assert len(space.ask(where).body) == 10 + (1 << 21)
@@ -288,6 +289,5 @@ def test_300_jobs_and_10_000_trials_are_listed_quickly(
     found = {job["name"]: job for job in space.get("jobs")["jobs"]}
     assert len(found) > 300
     assert sum(found[big]["counts"].values()) == 10_000
-    # The clock only where the machine has nothing else to do than these tests.
-    assert listing[0] <= 0.05
-    assert trials[0] <= 0.1
+    assert max(listing) <= 0.05
+    assert max(trials) <= 0.1

@@ -23,7 +23,7 @@ from workbench.views.session import ViewSession
 
 __all__ = ["ChangesHandler", "ViewHandler"]
 
-_MOST_WAITING = 64  # messages that a slow reader may be behind; then it gets the whole state instead
+_MOST_WAITING = 16  # messages that a slow reader may be behind; then it gets the whole state instead
 
 
 class _Socket(WebSocketMixin, WebSocketHandler, JupyterHandler):
