@@ -27,17 +27,21 @@ _Answer = TypeVar("_Answer")
 
 
 class Workspace:
-    """A workspace that is open.
+    """A workspace that is open, twice: who waits to write keeps nobody from reading.
 
     Args:
-        client: of it.
+        path: its folder.
         root: what paths are told relative to.
+
+    Raises:
+        StoreError: it cannot be read, or is a newer workbench's.
     """
 
-    def __init__(self, client: MLClient, root: Path) -> None:
-        self.client = client
-        self.summaries = Summaries(client.context.workspace, root)
-        self.file = _identity(client.context.workspace)
+    def __init__(self, path: Path, root: Path) -> None:
+        self.client = MLClient.of_server(path)
+        self.reader = MLClient.of_server(path)
+        self.summaries = Summaries(self.reader.context.workspace, root)
+        self.file = _identity(self.reader.context.workspace)
         self._facts: OrderedDict[str, JobFacts] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -50,7 +54,7 @@ class Workspace:
         with self._lock:
             facts = self._facts.pop(name, None)
             if facts is None:
-                facts = JobFacts(self.client.context.store, self.client.context.workspace, name)
+                facts = JobFacts(self.reader.context.store, self.reader.context.workspace, name)
             else:
                 facts.refresh()
             self._facts[name] = facts
@@ -61,6 +65,7 @@ class Workspace:
     def close(self) -> None:
         """Close the store."""
         self.client.context.store.close()
+        self.reader.context.store.close()
 
 
 class Desk:
@@ -110,7 +115,7 @@ class Desk:
             self._open.pop(path, None)  # it was moved or deleted; whoever still reads it has it open
             if identity is None:
                 return None
-            opened = self._open[path] = Workspace(MLClient.of_server(path), self.root)
+            opened = self._open[path] = Workspace(path, self.root)
             return opened
 
     def get(self, path: Path) -> Workspace:

@@ -26,7 +26,7 @@ from workbench.server.desk import Desk
 from workbench.server.operations import Call, FileAnswer, Method, Operation, Refusal, as_json
 from workbench.server.places import OutsideError
 
-__all__ = ["ApiHandler", "DescriptionHandler", "JobHandler", "PlotlyHandler"]
+__all__ = ["ApiHandler", "DescriptionHandler", "Handler", "JobHandler", "PlotlyHandler"]
 
 RESOURCE = "workbench"
 """What an authorizer is asked about."""

@@ -97,8 +97,13 @@ class Call:
 
     @property
     def client(self) -> MLClient:
-        """A client of the workspace."""
+        """A client of the workspace, for what writes."""
         return self.workspace.client
+
+    @property
+    def reader(self) -> MLClient:
+        """A client of the workspace, for what only reads."""
+        return self.workspace.reader
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,20 @@ from workbench.store.records import JobRecord
 from workbench.views.narrowing import brushed
 from workbench.views.summaries import Summary
 
-__all__ = ["OPERATIONS"]
+__all__ = [
+    "OPERATIONS",
+    "Again",
+    "Candidate",
+    "CheckBody",
+    "Checked",
+    "Done",
+    "Edit",
+    "Narrow",
+    "Nothing",
+    "RegisterBody",
+    "Registered",
+    "TrialQuery",
+]
 
 _CLOSED = ConfigDict(extra="forbid")
 
@@ -141,7 +154,7 @@ def _done(call: Call, told: str) -> Done:
 
 
 def _summary(call: Call, name: str) -> Summary:
-    return call.workspace.summaries.of([overview_of(call, name)], call.client.context.store)[0]
+    return call.workspace.summaries.of([overview_of(call, name)], call.reader.context.store)[0]
 
 
 def _cancel(call: Call) -> Done:

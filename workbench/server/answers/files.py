@@ -13,7 +13,7 @@ from workbench.errors import NotFoundError
 from workbench.server.operations import Call, FileAnswer, Operation
 from workbench.server.places import file_inside
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "Artifact", "Artifacts"]
 
 _MOST_FILES = 5000
 
@@ -39,10 +39,10 @@ class Artifacts(TypedDict):
 
 def _log(call: Call) -> FileAnswer:
     """What a job or trial has printed; a range of bytes for what is new. Empty while nothing is there."""
-    record = call.client.jobs.record(call.name)
+    record = call.reader.jobs.record(call.name)
     if record.type == "sweep":
         raise NotFoundError(f"{record.name} is a sweep, which has no log", "name", "Ask for one of its trials")
-    return FileAnswer(call.client.context.workspace.trial(record.folder).log, "text/plain; charset=utf-8")
+    return FileAnswer(call.reader.context.workspace.trial(record.folder).log, "text/plain; charset=utf-8")
 
 
 def _artifacts(call: Call) -> Artifacts:
@@ -68,8 +68,8 @@ def _artifact(call: Call) -> FileAnswer:
 
 
 def _folder(call: Call) -> Path:
-    record = call.client.jobs.record(call.name)
-    return call.client.context.workspace.trial(record.folder).artifacts
+    record = call.reader.jobs.record(call.name)
+    return call.reader.context.workspace.trial(record.folder).artifacts
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -19,7 +19,22 @@ from workbench.views.figures import FIGURES
 from workbench.views.queue import Queue, queue_as_json
 from workbench.views.summaries import Summaries, Summary, WorkspaceFacts
 
-__all__ = ["OPERATIONS", "overview_of"]
+__all__ = [
+    "OPERATIONS",
+    "ChangesAnswer",
+    "ChangesQuery",
+    "ChildrenQuery",
+    "CodeQuery",
+    "Detail",
+    "EventAnswer",
+    "Events",
+    "FigureAnswer",
+    "FigureQuery",
+    "ListQuery",
+    "Listing",
+    "Text",
+    "overview_of",
+]
 
 _LIMIT, _MOST = 500, 20_000
 _MOST_EVENTS = 500
@@ -134,9 +149,9 @@ def overview_of(call: Call, name: str) -> Overview:
     Raises:
         NotFoundError: there is none.
     """
-    found = call.client.context.store.overviews(Wanted(names=[name], archived=None))
+    found = call.reader.context.store.overviews(Wanted(names=[name], archived=None))
     if not found:
-        call.client.jobs.record(name)  # says which there are
+        call.reader.jobs.record(name)  # says which there are
         raise NotFoundError(f"no job named {name!r}", str(call.place))
     return found[0]
 
@@ -146,7 +161,7 @@ def _workspace(call: Call) -> WorkspaceFacts:
     found = call.desk.find(call.place)
     if found is None:
         return Summaries(WorkspaceFolder(call.place), call.desk.root).workspace(None)
-    return found.summaries.workspace(found.client.context.store)
+    return found.summaries.workspace(found.reader.context.store)
 
 
 def _jobs(call: Call) -> Listing:
@@ -182,7 +197,7 @@ def _children(call: Call) -> Listing:
 
 
 def _listing(call: Call, wanted: Wanted) -> Listing:
-    store = call.client.context.store
+    store = call.reader.context.store
     cursor = store.now()
     limit, offset = _between(call.query.get("limit", _LIMIT), 0, _MOST), max(0, call.query.get("offset", 0))
     found = store.overviews(wanted, limit, offset)
@@ -194,7 +209,7 @@ def _changes(call: Call) -> ChangesAnswer:
     """All jobs and trials that were written since a cursor."""
     if call.desk.find(call.place) is None:
         return {"cursor": 0, "more": False, "jobs": []}
-    store = call.client.context.store
+    store = call.reader.context.store
     limit = _between(call.query.get("limit", _LIMIT), 1, _MOST)
     cursor, changed = store.changed_overviews(max(0, call.query.get("since", 0)), limit)
     return {
@@ -206,15 +221,15 @@ def _changes(call: Call) -> ChangesAnswer:
 
 def _job(call: Call) -> Detail:
     """One job, sweep or trial, with its definition and what stands at the head of its view."""
-    store = call.client.context.store
+    store = call.reader.context.store
     summary = call.workspace.summaries.of([overview_of(call, call.name)], store)[0]
     header = call.workspace.with_facts(call.name, lambda facts: facts.header())
-    return {**summary, "definition": to_yaml(call.client.jobs.get(call.name)), "header": header}
+    return {**summary, "definition": to_yaml(call.reader.jobs.get(call.name)), "header": header}
 
 
 def _yaml(call: Call) -> Text:
     """The definition of a job as YAML; of a trial, as the job of its own that would do the same."""
-    return {"text": to_yaml(call.client.jobs.get(call.name))}
+    return {"text": to_yaml(call.reader.jobs.get(call.name))}
 
 
 def _code(call: Call) -> Text:
@@ -222,7 +237,7 @@ def _code(call: Call) -> Text:
     language = call.query.get("language", "python").lower()
     if language not in ("python", "ipython", "python3"):
         raise ValidationException(f"there is no code for {language!r}", "language", "Python is what there is")
-    name = call.client.jobs.record(call.name).name
+    name = call.reader.jobs.record(call.name).name
     # A notebook elsewhere in the tree finds the workspace above it by itself, and so does one in another checkout.
     return {
         "text": "from workbench import MLClient\n\n"
@@ -247,8 +262,8 @@ def _figure(call: Call) -> FigureAnswer:
 
 def _events(call: Call) -> Events:
     """What has happened to a job, and what it was told."""
-    name = call.client.jobs.record(call.name).name
-    events = call.client.context.store.events(name)
+    name = call.reader.jobs.record(call.name).name
+    events = call.reader.context.store.events(name)
     shown = events[-_MOST_EVENTS:]
     return {
         "total": len(events),
@@ -259,7 +274,7 @@ def _events(call: Call) -> Events:
 def _queue(call: Call) -> Queue:
     """What runs, what waits and for what, and how full the machine is."""
     found = call.desk.find(call.place)
-    unfinished = [] if found is None else found.client.context.store.unfinished_overviews()
+    unfinished = [] if found is None else found.reader.context.store.unfinished_overviews()
     return queue_as_json(unfinished, MachineWatch(WorkspaceFolder(call.place)).look(unfinished))
 
 

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 from workbench.server.operations import Call, Operation
 from workbench.views.models import ModelAnswer, model_as_json, models_as_json
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "AliasBody", "Models"]
 
 
 class Models(TypedDict):

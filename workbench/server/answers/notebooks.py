@@ -11,7 +11,7 @@ from workbench.server.operations import Call, Operation
 from workbench.server.places import inside
 from workbench.views.notebook_form import NotebookForm, notebook_form
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "PathQuery"]
 
 
 class PathQuery(TypedDict, total=False):

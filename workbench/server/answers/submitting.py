@@ -22,7 +22,7 @@ from workbench.server.operations import Call, Operation, Refusal
 from workbench.server.places import inside
 from workbench.views.summaries import Summary
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "NotebookJobForm", "Submission", "SubmitQuery", "Submitted", "SweepForm"]
 
 _CLOSED = ConfigDict(extra="forbid")
 _LABEL = "YAML"
@@ -141,7 +141,7 @@ def _submit(call: Call) -> Submitted:
         raise _refusal(error, is_form="notebook" in body) from error
     name = str(made.name)
     workspace = call.workspace
-    summary = workspace.summaries.of([overview_of(call, name)], workspace.client.context.store)[0]
+    summary = workspace.summaries.of([overview_of(call, name)], workspace.reader.context.store)[0]
     return {"name": name, "summary": summary, "warnings": warnings, "yaml": text}
 
 
@@ -202,7 +202,7 @@ def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _refusal(error: ValidationException | NotFoundError, *, is_form: bool) -> Refusal:
     if isinstance(error, Refusal):
         return error
-    where = (error.where or "").removeprefix(_LABEL).lstrip(": ")
+    where = (error.where or "").removeprefix(_LABEL).lstrip(":, ")
     if is_form:
         where = next(form + where.removeprefix(place) for place, form in _FIELDS if where.startswith(place))
         where = where.rstrip(".")
