@@ -66,19 +66,43 @@ class MLClient:
         _refuse_unknown(options)
         del credential
         workspace = open_workspace(path)
-        self.context = Context(workspace, Store(workspace.database), workspace_name or workspace.root.name)
-        self.subscription_id = subscription_id or "local"
-        self.resource_group_name = resource_group_name or "local"
-        self.jobs = JobOperations(self.context)
-        self.sweeps = SweepOperations(self.context)
-        self.queue = QueueOperations(self.context)
-        self.models = ModelOperations(self.context)
-        self.environments = EnvironmentOperations(self.context)
-        self.data = DataOperations(self.context)
+        self._hold(
+            Context(workspace, Store(workspace.database), workspace_name or workspace.root.name),
+            subscription_id,
+            resource_group_name,
+        )
+        _point_mlflow_at(workspace.mlflow_uri)
+
+    def _hold(self, context: Context, subscription: str | None, group: str | None) -> None:
+        self.context = context
+        self.subscription_id = subscription or "local"
+        self.resource_group_name = group or "local"
+        self.jobs = JobOperations(context)
+        self.sweeps = SweepOperations(context)
+        self.queue = QueueOperations(context)
+        self.models = ModelOperations(context)
+        self.environments = EnvironmentOperations(context)
+        self.data = DataOperations(context)
         self.compute = ComputeOperations()
         self.images = ImageOperations()
-        self.workspaces = WorkspaceOperations(self.context)
-        _point_mlflow_at(workspace.mlflow_uri)
+        self.workspaces = WorkspaceOperations(context)
+
+    @classmethod
+    def of_server(cls, path: str | PathLike[str]) -> MLClient:
+        """Return a client for a process that serves others: it leaves this process's MLflow alone.
+
+        What a server has in its environment its kernels inherit, and they may mean another workspace.
+
+        Args:
+            path: the workspace's folder.
+
+        Raises:
+            StoreError: the folder cannot be written, or was written by a newer workbench.
+        """
+        workspace = open_workspace(path)
+        client = cls.__new__(cls)
+        client._hold(Context(workspace, Store(workspace.database), workspace.root.name), None, None)
+        return client
 
     @classmethod
     def from_config(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.client.asking import ask
@@ -10,7 +11,7 @@ from workbench.definition.status import JobStatus
 from workbench.errors import ValidationException
 from workbench.store.records import JobRecord
 
-__all__ = ["QueueEntry", "QueueOperations"]
+__all__ = ["QueueEntry", "QueueOperations", "queue_entries"]
 
 _PRIORITIES = {"low": -10, "medium": 0, "high": 10}
 
@@ -45,28 +46,9 @@ class QueueOperations:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def list(self) -> list[QueueEntry]:
+    def list(self) -> Sequence[QueueEntry]:
         """Return all unfinished jobs in the order in which room is given away."""
-        unfinished = self._context.store.unfinished()
-        running: dict[str, int] = {}
-        for record in unfinished:
-            if record.type != "sweep" and record.status not in (JobStatus.NOT_STARTED, JobStatus.QUEUED):
-                job = record.parent or record.name
-                running[job] = running.get(job, 0) + 1
-        jobs = sorted((record for record in unfinished if record.parent is None), key=_order)
-        return [
-            QueueEntry(
-                place=place,
-                name=job.name,
-                type=job.type,
-                status=job.status,
-                priority=job.priority,
-                held=job.held,
-                running=running.get(job.name, 0),
-                reason=job.reason,
-            )
-            for place, job in enumerate(jobs, 1)
-        ]
+        return queue_entries(self._context.store.unfinished())
 
     def hold(self, name: str) -> None:
         """Start nothing of a job until it is released; what runs goes on."""
@@ -106,6 +88,33 @@ class QueueOperations:
         position = (ahead[-1].position + target.position) / 2 if ahead else target.position - 1.0
         payload = {"priority": target.priority, "position": position, "shown": f"before {before}"}
         ask(self._context, name, "move", payload)
+
+
+def queue_entries(unfinished: Sequence[JobRecord]) -> Sequence[QueueEntry]:
+    """Return jobs in the order in which room is given away.
+
+    Args:
+        unfinished: all jobs and trials that have not ended.
+    """
+    running: dict[str, int] = {}
+    for record in unfinished:
+        if record.type != "sweep" and record.status not in (JobStatus.NOT_STARTED, JobStatus.QUEUED):
+            job = record.parent or record.name
+            running[job] = running.get(job, 0) + 1
+    jobs = sorted((record for record in unfinished if record.parent is None), key=_order)
+    return [
+        QueueEntry(
+            place=place,
+            name=job.name,
+            type=job.type,
+            status=job.status,
+            priority=job.priority,
+            held=job.held,
+            running=running.get(job.name, 0),
+            reason=job.reason,
+        )
+        for place, job in enumerate(jobs, 1)
+    ]
 
 
 def _order(job: JobRecord) -> tuple[int, float, str]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workbench.client.ml_client import MLClient
 from workbench.definition.assets import Model
 from workbench.errors import NotFoundError, ValidationException
 from workbench.store.records import JobRecord
+from workbench.tracking.registry import RegisteredModel
 
-__all__ = ["candidate", "check_model", "register"]
+__all__ = ["candidate", "check_model", "load_code", "register", "versions_of"]
 
 _PATIENCE = 300.0  # seconds that a model may take to load and predict
 _SCORE = "workbench.score"  # the tag in which the registry keeps the primary metric
@@ -149,13 +150,31 @@ def register(
         "name": made.name,
         "version": made.version,
         "address": address,
-        "load": f'import mlflow\n\nmodel = mlflow.pyfunc.load_model("{address}")',
+        "load": load_code(address),
         "alias": alias or None,
     }
 
 
-def _versions(client: MLClient, name: str) -> list[Any]:
+def load_code(address: str) -> str:
+    """Return the lines that load a registered model.
+
+    Args:
+        address: ``models:/<name>/<version>``.
+    """
+    return f'import mlflow\n\nmodel = mlflow.pyfunc.load_model("{address}")'
+
+
+def versions_of(client: MLClient, name: str) -> Sequence[RegisteredModel]:
+    """Return the versions of a registered model, the newest first.
+
+    Raises:
+        NotFoundError: there is none of that name.
+    """
+    return client.models.registry().list(name)
+
+
+def _versions(client: MLClient, name: str) -> Sequence[RegisteredModel]:
     try:
-        return list(client.models.registry().list(name))
+        return versions_of(client, name)
     except NotFoundError:
         return []

@@ -204,7 +204,7 @@ def _launch(job: AnyJob, part: Any, context: Context, notebook: NotebookSource |
         "retries": dict(job.retries),
         "python": environment.python or sys.executable,
         "search_path": surroundings.get("PATH", os.defpath),
-        "folder": str(Path.cwd()),
+        "folder": str(context.folder or Path.cwd()),
         "facts": circumstances(context.workspace),
         "surroundings": keep_surroundings(surroundings, context.workspace),
         "environment": environment.name,
@@ -299,13 +299,18 @@ def local_code(code: str | None) -> Path | None:
     """Return the absolute path of a job's ``code``.
 
     Raises:
-        ValidationException: it is somewhere else than on this machine.
+        ValidationException: it is somewhere else than on this machine, or nowhere.
     """
     if code is None:
         return None
     if _REMOTE.match(code):
         raise ValidationException(f"{code!r} is not on this machine", "code", "Clone it and give the local folder")
-    return Path(code).expanduser().absolute()
+    path = Path(code).expanduser().absolute()
+    if not path.exists():
+        raise ValidationException(
+            f"there is no folder or file {str(path)!r}", "code", f"The current folder is {Path.cwd()}"
+        )
+    return path
 
 
 def _surroundings() -> dict[str, str]:

@@ -10,7 +10,7 @@ from workbench.errors import StoreError, SupervisorError
 from workbench.store.watch import Watch
 from workbench.supervisor.start import CANNOT_GO_ON, end_of_log, ensure_supervisor
 
-__all__ = ["Lifeline", "open_watch", "wait_until"]
+__all__ = ["Lifeline", "open_watch", "revive", "wait_until"]
 
 _LOOK = 1.0  # seconds between looks whether the supervisor still lives
 _MOST_STARTS, _WITHIN = 4, 30.0  # so many starts within so many seconds, without any work done, are no life
@@ -61,6 +61,18 @@ class Lifeline:
             return self._workspace.supervisor_log.read_text(errors="replace").count(CANNOT_GO_ON)
         except OSError:
             return 0
+
+
+def revive(context: Context) -> bool:
+    """Start the supervisor if there is work and it is gone; return whether it had to be started.
+
+    Raises:
+        SupervisorError: it could not be started.
+        StoreError: the workspace is gone.
+    """
+    if not context.store.has_work():
+        return False
+    return ensure_supervisor(context.workspace)
 
 
 def open_watch(context: Context) -> Watch:

@@ -9,7 +9,7 @@ from pathlib import Path
 from workbench.definition.checking import show
 from workbench.errors import ValidationException
 
-__all__ = ["check_key", "check_name", "default_experiment_name", "generate_name"]
+__all__ = ["check_key", "check_name", "default_experiment_name", "experiment_of", "generate_name"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -165,7 +165,12 @@ def check_key(name: str, where: str) -> None:
 
 def default_experiment_name() -> str:
     """Return the stem of the current folder without spaces, else ``Default``."""
-    return Path.cwd().stem.replace(" ", "") or "Default"
+    return experiment_of(Path.cwd())
+
+
+def experiment_of(folder: Path) -> str:
+    """Return the stem of a folder without spaces, else ``Default``."""
+    return folder.stem.replace(" ", "") or "Default"
 
 
 def _suggested(name: str) -> str:

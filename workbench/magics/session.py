@@ -12,7 +12,7 @@ from typing import Any
 from workbench.client.ml_client import MLClient
 from workbench.errors import NotFoundError, WorkbenchError
 from workbench.notebooks.handover import Handed, as_text, hand_over
-from workbench.store.workspace import find_workspace
+from workbench.store.workspace import default_workspace
 from workbench.views.builder.cell import CellPlace
 from workbench.views.builder.place import running_kernel
 
@@ -40,7 +40,7 @@ class Session:
     @property
     def client(self) -> MLClient:
         """The client of the workspace that this folder belongs to."""
-        root = (find_workspace() or Path.cwd()).resolve()
+        root = default_workspace().resolve()
         known = Session._client
         if known is None or known.workspace_folder != root or not root.is_dir():
             known = Session._client = MLClient(path=root)

@@ -14,7 +14,7 @@ import tokenize
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from workbench.definition.checking import nearest, show
 from workbench.errors import NotFoundError, ValidationException
@@ -26,6 +26,7 @@ _TAG = "parameters"
 _MAGIC = re.compile(r"^[%!?].*$", re.MULTILINE)
 _ASSIGNED_MAGIC = re.compile(r"=[ \t]*[%!].*$", re.MULTILINE)
 _TYPE_COMMENT = re.compile(r"type:\s*(\S+)\s*")
+_Plain: TypeAlias = type  # a parameter has a field of that name
 _NUMBERS: tuple[type, ...] = (int, float)
 _DECLARED: Mapping[str, tuple[type, ...]] = {
     "int": (int,),
@@ -59,6 +60,12 @@ class Parameter:
     def is_required(self) -> bool:
         """Whether a job must give it a value; ``x = None`` need not be given one."""
         return self.default is None
+
+    @property
+    def declared(self) -> _Plain | None:
+        """The plain type that its annotation names, the widest where several do; None without one."""
+        kinds = _DECLARED.get(_plain_type(self.type)) if self.type is not None else None
+        return kinds[-1] if kinds else None
 
     def objection(self, value: Any) -> str | None:
         """Return why ``value`` cannot be meant for this parameter, or None.

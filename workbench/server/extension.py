@@ -1,34 +1,94 @@
-"""What the server answers, and where."""
+"""The extension of Jupyter's server: its settings, its addresses, and its end."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
-from jupyter_server.utils import url_path_join
-from tornado.web import Application
+from jupyter_server.extension.application import ExtensionApp
+from traitlets import Unicode
 
-from workbench.server.handlers import JobHandler, PlotlyHandler, ViewHandler
+from workbench.client.waiting import revive
+from workbench.errors import WorkbenchError
+from workbench.server.desk import Desk
+from workbench.server.handlers import ApiHandler, DescriptionHandler, JobHandler, PlotlyHandler
+from workbench.server.places import OutsideError, inside
+from workbench.server.routes import by_path
+from workbench.server.sockets import ChangesHandler, ViewHandler
+from workbench.store.workspace import SERVED_VARIABLE, VARIABLE
 
-__all__ = ["add_handlers"]
+__all__ = ["WorkbenchExtension"]
 
 PREFIX = "workbench"
 
 
-def add_handlers(application: Application, server: Any) -> None:
-    """Add the workbench's addresses to a Jupyter server.
+class WorkbenchExtension(ExtensionApp):
+    """Jobs, sweeps and models of a workspace over HTTP, for JupyterLab's panel."""
 
-    Args:
-        application: the server's.
-        server: its ``ServerApp``, which says which folder it serves.
-    """
-    base = url_path_join(application.settings["base_url"], PREFIX)
-    options = {"root": Path(server.root_dir).resolve()}
-    application.add_handlers(
-        ".*$",
-        [
-            (url_path_join(base, "job"), JobHandler, options),
-            (url_path_join(base, "view"), ViewHandler, options),
-            (url_path_join(base, "plotly.js"), PlotlyHandler),
-        ],
-    )
+    name = "workbench"
+    load_other_extensions = True
+
+    workspace = Unicode(
+        "",
+        help="""Folder of the workspace that the panel shows, and that notebooks use where no folder above them is one:
+        absolute, or relative to the folder that the server serves, and inside of it. By default WORKBENCH_WORKSPACE,
+        else the folder that the server serves.""",
+    ).tag(config=True)
+
+    def initialize_handlers(self) -> None:
+        """Add the addresses, all below ``workbench/``."""
+        server: Any = self.serverapp
+        root = Path(server.root_dir).resolve()
+        self.desk = Desk(root, self._chosen(root))
+        self._tell_kernels()
+        desk = {"desk": self.desk}
+        self.handlers.extend(
+            [
+                (f"/{PREFIX}/job", JobHandler, desk),
+                (f"/{PREFIX}/view", ViewHandler, desk),
+                (f"/{PREFIX}/changes", ChangesHandler, desk),
+                (rf"/{PREFIX}/plotly\.js", PlotlyHandler, desk),
+                (rf"/{PREFIX}/api/openapi\.json", DescriptionHandler, desk),
+                *(
+                    (
+                        f"/{PREFIX}/api/{next(iter(operations.values())).pattern}",
+                        ApiHandler,
+                        {**desk, "operations": operations},
+                    )
+                    for operations in by_path().values()
+                ),
+            ]
+        )
+
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        """Go on with what was running when the machine went down, without keeping the server waiting."""
+        del serverapp
+        self.desk.begin(self._revive)
+
+    async def stop_extension(self) -> None:
+        """Close everything."""
+        self.desk.close()
+
+    def _revive(self) -> None:
+        try:
+            found = self.desk.find(self.desk.workspace)
+            if found is not None and revive(found.client.context):
+                self.log.info("Workbench goes on with the unfinished jobs of %s", self.desk.workspace)
+        except WorkbenchError as error:
+            self.log.warning("Workbench: %s", error)
+
+    def _chosen(self, root: Path) -> Path:
+        chosen = self.workspace or os.environ.get(VARIABLE, "")
+        try:
+            return inside(root, str(Path(chosen).expanduser())) if chosen else root
+        except OutsideError as error:
+            self.log.warning("Workbench: %s. Its own folder is taken as the workspace", error)
+            return root
+
+    def _tell_kernels(self) -> None:
+        """Have notebooks and terminals of this server mean the same workspace as the panel."""
+        if self.workspace:
+            os.environ[VARIABLE] = str(self.desk.workspace)
+        else:
+            os.environ[SERVED_VARIABLE] = str(self.desk.workspace)

@@ -1,134 +1,235 @@
-"""The handlers: each needs a signed-in user, and none blocks the event loop."""
+"""The handlers: each needs a signed-in user who may, and none keeps the event loop waiting."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from contextlib import closing
-from pathlib import Path
+import re
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
+from urllib.parse import quote
 
-from jupyter_server.auth.decorator import ws_authenticated
-from jupyter_server.base.handlers import JupyterHandler
-from jupyter_server.base.websocket import WebSocketMixin
-from tornado.ioloop import IOLoop
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler, JupyterHandler
+from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, authenticated
-from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from workbench.errors import NotFoundError
-from workbench.store.database import Store
-from workbench.store.files import WorkspaceFolder
-from workbench.views.facts import JobFacts
-from workbench.views.session import ViewSession
+from workbench.errors import (
+    EngineError,
+    JobException,
+    NotFoundError,
+    SupervisorError,
+    ValidationException,
+    WorkbenchError,
+)
+from workbench.server.desk import Desk
+from workbench.server.operations import Call, FileAnswer, Method, Operation, Refusal, as_json
+from workbench.server.places import OutsideError
 
-__all__ = ["JobHandler", "PlotlyHandler", "ViewHandler", "allowed_workspace"]
+__all__ = ["ApiHandler", "DescriptionHandler", "Handler", "JobHandler", "PlotlyHandler"]
+
+RESOURCE = "workbench"
+"""What an authorizer is asked about."""
+
+_STATUS: tuple[tuple[type[WorkbenchError], int], ...] = (
+    (OutsideError, 403),
+    (NotFoundError, 404),
+    (ValidationException, 400),
+    (JobException, 409),
+    (SupervisorError, 503),
+    (EngineError, 503),
+    (WorkbenchError, 500),
+)
+_PIECE = 1 << 18  # bytes of a file that are read at once
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
-class JobHandler(JupyterHandler):
-    """What stands at the head of a view; also whether there is such a job."""
+class Handler(APIHandler):
+    """What the REST handlers have in common: their share of the desk, and errors that say what to do."""
 
-    def initialize(self, root: Path) -> None:
-        """Take the folder that the server serves."""
-        self._root = root
+    auth_resource = RESOURCE
+
+    def initialize(self, desk: Desk) -> None:
+        """Take the desk."""
+        self.desk = desk
+
+    def refuse(self, error: WorkbenchError) -> None:
+        """Answer that something is wrong."""
+        self.set_status(next(status for kind, status in _STATUS if isinstance(error, kind)))
+        told: dict[str, Any] = {"message": error.what, "where": error.where, "todo": error.fix}
+        if isinstance(error, Refusal):
+            told["problems"] = error.problems
+        self.finish(json.dumps(told))
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:  # noqa: ARG002
+        """Answer in the same form where it was Jupyter that refused, or something that must not happen did."""
+        error = (kwargs.get("exc_info") or (None, None))[1]
+        said = error.log_message if isinstance(error, HTTPError) else "something went wrong; the server's log says what"
+        message = said or self._reason
+        self.finish(json.dumps({"message": message, "where": None, "todo": None}))
+
+
+class ApiHandler(Handler):
+    """One address of the REST interface."""
+
+    def initialize(self, desk: Desk, operations: Mapping[Method, Operation]) -> None:  # type: ignore[override]
+        """Take the desk, and what can be asked here."""
+        super().initialize(desk)
+        self._operations = operations
 
     @authenticated
+    @authorized
+    async def get(self, **names: str) -> None:
+        """Show something."""
+        await self._do("GET", names)
+
+    @authenticated
+    @authorized
+    async def post(self, **names: str) -> None:
+        """Do something."""
+        await self._do("POST", names)
+
+    @authenticated
+    @authorized
+    async def put(self, **names: str) -> None:
+        """Set something."""
+        await self._do("PUT", names)
+
+    @authenticated
+    @authorized
+    async def delete(self, **names: str) -> None:
+        """Remove something."""
+        await self._do("DELETE", names)
+
+    async def _do(self, method: Method, names: Mapping[str, str]) -> None:
+        operation = self._operations.get(method)
+        if operation is None:
+            raise HTTPError(405, f"{method} is not for this address")
+        query = {name: self.get_query_arguments(name, strip=False) for name in self.request.query_arguments}
+        try:
+            work = partial(_answer, self.desk, operation, names, query, self.request.body)
+            answer = await self.desk.run(work, slow=operation.slow)
+        except WorkbenchError as error:
+            self.refuse(error)
+            return
+        if isinstance(answer, FileAnswer):
+            await self._send(answer)
+            return
+        self.set_status(operation.status)
+        self.set_header("Cache-Control", "no-store")
+        self.finish(answer)
+
+    async def _send(self, answer: FileAnswer) -> None:
+        """Send a file, or the range of it that is asked for, as it is at this moment."""
+        size = await self.desk.run(partial(_size, answer))
+        begin, end, status = _range(self.request.headers.get("Range"), size)
+        self.set_status(status)
+        self.set_header("Accept-Ranges", "bytes")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        if status != 200:
+            self.set_header("Content-Range", f"bytes {begin}-{end - 1}/{size}" if status == 206 else f"bytes */{size}")
+        if status == 416:
+            self.finish(set_content_type=answer.media_type)
+            return
+        if answer.download is not None:
+            self.set_header("Content-Disposition", f"attachment; filename*=UTF-8''{quote(answer.download)}")
+        self.set_header("Content-Type", answer.media_type)
+        self.set_header("Content-Length", str(end - begin))
+        try:
+            while begin < end:
+                piece = await self.desk.run(partial(_read, answer, begin, min(_PIECE, end - begin)))
+                if not piece:
+                    break  # it was cut meanwhile
+                begin += len(piece)
+                self.write(piece)
+                await self.flush()
+        except StreamClosedError:
+            return  # nobody reads it any more
+        self.finish(set_content_type=answer.media_type)
+
+
+class DescriptionHandler(Handler):
+    """The OpenAPI description."""
+
+    @authenticated
+    @authorized
     async def get(self) -> None:
-        """Answer with the head of the job ``name`` in ``workspace``.
+        """Send it."""
+        from workbench.server.openapi import describe  # noqa: PLC0415 - made at first use
 
-        Raises:
-            HTTPError: the workspace is outside of what the server serves, or there is no such job.
-        """
-        workspace = allowed_workspace(self._root, self.get_argument("workspace"))
+        base = str(self.base_url)
+        self.finish(await self.desk.run(lambda: json.dumps(describe(base))))
+
+
+class JobHandler(Handler):
+    """What stands at the head of a view; also whether there is such a job."""
+
+    @authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer with the head of the job ``name`` in ``workspace``."""
+        name, workspace = self.get_argument("name"), self.get_argument("workspace", None)
+
+        def header() -> str:
+            found = self.desk.get(self.desk.place(workspace))
+            return found.with_facts(name, lambda facts: as_json(facts.header()))
+
         try:
-            header = await asyncio.to_thread(_header, workspace, self.get_argument("name"))
-        except NotFoundError as error:
-            raise HTTPError(404, str(error)) from error
-        self.finish(header)
-
-
-class ViewHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
-    """A view of one job: messages of :class:`ViewSession` over a WebSocket."""
-
-    def initialize(self, root: Path) -> None:
-        """Take the folder that the server serves."""
-        self._root = root
-        self._session: ViewSession | None = None
-
-    @ws_authenticated
-    async def get(self, *args: Any, **kwargs: Any) -> None:
-        """Open the connection.
-
-        Raises:
-            HTTPError: the workspace is outside of what the server serves, or none at all.
-        """
-        self._workspace = allowed_workspace(self._root, self.get_argument("workspace"))
-        self._name = self.get_argument("name")
-        await super().get(*args, **kwargs)
-
-    def open(self, *args: str, **kwargs: str) -> None:
-        """Begin to send."""
-        super().open(*args, **kwargs)
-        loop = IOLoop.current()
-
-        def send(message: dict[str, Any]) -> None:
-            loop.add_callback(self._write, json.dumps(message))
-
-        self._session = ViewSession(str(self._workspace), self._name, send)
-        self._session.start()
-
-    def on_message(self, message: str | bytes) -> None:
-        """Hand on what the view asks."""
-        if self._session is not None:
-            self._session.handle(json.loads(message))
-
-    def on_close(self) -> None:
-        """End the session, without waiting for its threads here."""
-        super().on_close()
-        if self._session is not None:
-            session, self._session = self._session, None
-            asyncio.get_running_loop().run_in_executor(None, session.close)
-
-    async def _write(self, text: str) -> None:
-        try:
-            await self.write_message(text)
-        except WebSocketClosedError:
-            return  # the view has just gone; on_close ends the session
+            self.finish(await self.desk.run(header))
+        except WorkbenchError as error:
+            self.refuse(error)
 
 
 class PlotlyHandler(JupyterHandler):
     """The plotly that the figures are made for: the very file of the Python package."""
 
+    auth_resource = RESOURCE
+
+    def initialize(self, desk: Desk) -> None:
+        """Take the desk."""
+        self.desk = desk
+
     @authenticated
+    @authorized
     async def get(self) -> None:
         """Send it."""
-        text = await asyncio.to_thread(_plotly)
+        text = await self.desk.run(_plotly)
         self.set_header("Content-Type", "text/javascript; charset=utf-8")
         self.set_header("Cache-Control", "private, max-age=86400")
         self.finish(text)
 
 
-def allowed_workspace(root: Path, workspace: str) -> Path:
-    """Return the folder of a workspace that may be shown.
-
-    Args:
-        root: the folder that the server serves.
-        workspace: the path asked for.
-
-    Raises:
-        HTTPError: it is outside of ``root``, or no workspace.
-    """
-    path = Path(workspace).resolve()
-    if not path.is_relative_to(root):
-        raise HTTPError(403, "the workspace is outside of what this server serves")
-    if not WorkspaceFolder(path).database.is_file():
-        raise HTTPError(404, "there is no workspace")
-    return path
+def _answer(
+    desk: Desk, operation: Operation, names: Mapping[str, str], query: Mapping[str, list[str]], body: bytes
+) -> FileAnswer | str:
+    place = desk.place(query["workspace"][-1] if query.get("workspace") else None)
+    call = Call(desk, place, names, operation.read_query(query), operation.read_body(body))
+    answer = operation.answer(call)
+    return answer if isinstance(answer, FileAnswer) else as_json(answer)
 
 
-def _header(workspace: Path, name: str) -> dict[str, Any]:
-    folder = WorkspaceFolder(workspace)
-    with closing(Store(folder.database)) as store:
-        return JobFacts(store, folder, name).header()
+def _size(answer: FileAnswer) -> int:
+    return answer.path.stat().st_size if answer.path.is_file() else 0
+
+
+def _read(answer: FileAnswer, begin: int, size: int) -> bytes:
+    with answer.path.open("rb") as file:
+        file.seek(begin)
+        return file.read(size)
+
+
+def _range(header: str | None, size: int) -> tuple[int, int, int]:
+    """Return where to begin, where to end, and the status; a header that cannot be understood is none."""
+    matched = _RANGE.fullmatch(header.strip()) if header else None
+    if matched is None or not any(matched.groups()):
+        return 0, size, 200
+    first, last = matched.groups()
+    if not first:  # so many at the end
+        begin, end = max(0, size - int(last)), size
+    else:
+        begin, end = int(first), min(size, int(last) + 1) if last else size
+    return (begin, end, 206) if begin < end else (0, 0, 416)
 
 
 def _plotly() -> str:

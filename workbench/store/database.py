@@ -21,6 +21,7 @@ from typing import Any
 
 from workbench.definition.status import JobStatus
 from workbench.errors import StoreError, ValidationException
+from workbench.store.overview import COLUMNS, FINISHED, Overview, Wanted
 from workbench.store.records import AssetRecord, Changes, Event, JobRecord, Point, Request
 from workbench.store.schema import check_not_newer, migrate
 
@@ -83,6 +84,71 @@ class Store:
             "SELECT * FROM jobs WHERE status NOT IN ('Completed', 'Failed', 'Canceled') ORDER BY created, rowid"
         )
         return [_job(row) for row in rows]
+
+    def overviews(self, wanted: Wanted, limit: int | None = None, offset: int = 0) -> list[Overview]:
+        """Return the jobs of a list, each with how its trials stand.
+
+        Args:
+            wanted: which, and in which order.
+            limit: the most to return.
+            offset: how many to pass over.
+        """
+        where, arguments = wanted.where()
+        order, more = wanted.ordering()
+        return self._with_counts(
+            self._query(
+                f"SELECT {COLUMNS} FROM jobs WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608
+                (*arguments, *more, -1 if limit is None else limit, offset),
+            )
+        )
+
+    def count(self, wanted: Wanted) -> int:
+        """Return how many jobs a list has in all."""
+        where, arguments = wanted.where()
+        return int(self._query(f"SELECT count(*) FROM jobs WHERE {where}", arguments)[0][0])  # noqa: S608
+
+    def status_counts(self, *, archived: bool | None = False) -> dict[str, int]:
+        """Return how many jobs that are no trials are in each status."""
+        where, arguments = Wanted(archived=archived).where()
+        rows = self._query(f"SELECT status, count(*) FROM jobs WHERE {where} GROUP BY status", arguments)  # noqa: S608
+        return {row[0]: row[1] for row in rows}
+
+    def unfinished_overviews(self) -> list[Overview]:
+        """Return every job and trial that can still change, oldest first."""
+        return self._with_counts(
+            self._query(f"SELECT {COLUMNS} FROM jobs WHERE status NOT IN {FINISHED} ORDER BY created, rowid")  # noqa: S608
+        )
+
+    def changed_overviews(self, since: int, limit: int = 1000) -> tuple[int, list[Overview]]:
+        """Return a cursor, and the jobs and trials that were written between ``since`` and there.
+
+        Args:
+            since: a cursor from an earlier answer; 0 for everything.
+            limit: about how many to return; what one transaction has written stays together.
+        """
+        with self._lock, self._told_plainly():
+            self._connection.execute("BEGIN")  # one view of all tables
+            try:
+                now = int(self._connection.execute("SELECT now FROM clock").fetchone()[0])
+                if now == since:
+                    return now, []
+                last = self._connection.execute(
+                    "SELECT seq FROM jobs WHERE seq > ? ORDER BY seq LIMIT 1 OFFSET ?", (since, limit - 1)
+                ).fetchone()
+                cursor = now if last is None else int(last[0])
+                rows = self._connection.execute(
+                    f"SELECT {COLUMNS} FROM jobs WHERE seq > ? AND seq <= ? ORDER BY seq, rowid",  # noqa: S608
+                    (since, cursor),
+                ).fetchall()
+                return cursor, self._with_counts(rows)
+            finally:
+                self._connection.execute("COMMIT")
+
+    def experiments(self) -> list[str]:
+        """Return the names of all experiments."""
+        return [
+            row[0] for row in self._query("SELECT DISTINCT experiment_name FROM jobs WHERE parent IS NULL ORDER BY 1")
+        ]
 
     def points(self, job: str, key: str | None = None) -> list[Point]:
         """Return a job's metric points in the order they were logged."""
@@ -188,6 +254,15 @@ class Store:
         """Return the number of the last change."""
         return int(self._query("SELECT now FROM clock")[0][0])
 
+    def has_work(self) -> bool:
+        """Return whether there is anything for a supervisor to do."""
+        return bool(
+            self._query(
+                f"SELECT EXISTS (SELECT 1 FROM jobs WHERE status NOT IN {FINISHED}) "  # noqa: S608
+                "OR EXISTS (SELECT 1 FROM requests WHERE handled IS NULL)"
+            )[0][0]
+        )
+
     def waiting_requests(self) -> list[Request]:
         """Return the requests that nobody has handled, oldest first."""
         rows = self._query("SELECT * FROM requests WHERE handled IS NULL ORDER BY id")
@@ -246,6 +321,26 @@ class Store:
             return writer.request(job, verb, payload or {})
 
     # Plumbing
+
+    def _with_counts(self, rows: Sequence[sqlite3.Row]) -> list[Overview]:
+        sweeps = json.dumps([row["name"] for row in rows if row["type"] == "sweep"])
+        counts: dict[str, dict[str, int]] = {}
+        for parent, status, count in self._query(
+            "SELECT parent, status, count(*) FROM jobs WHERE parent IN (SELECT value FROM json_each(?)) "
+            "GROUP BY parent, status",
+            (sweeps,),
+        ):
+            counts.setdefault(parent, {})[status] = count
+        return [
+            Overview(
+                record=_job(row),
+                kind=row["kind"],
+                total=row["total"],
+                literals=_mapping(row["literals"]),
+                counts=counts.get(row["name"], {}),
+            )
+            for row in rows
+        ]
 
     def _query(self, statement: str, arguments: Sequence[object] = ()) -> list[sqlite3.Row]:
         with self._lock, self._told_plainly():

@@ -101,6 +101,8 @@ _STEPS = (
 
     CREATE TABLE cursors (reader TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT;
     """,
+    # How many trials of a sweep are in each status, without reading the trials.
+    "CREATE INDEX jobs_by_parent ON jobs (parent, status)",
 )
 
 VERSION = len(_STEPS)

@@ -50,6 +50,11 @@ class Watch:
                 pass
         return True
 
+    def ring(self) -> None:
+        """Have :meth:`wait` return, from another thread."""
+        with suppress(BlockingIOError):  # full of rings that nobody has heard yet
+            os.write(self._bell, b"\0")
+
     def close(self) -> None:
         """Stop watching."""
         os.close(self._bell)

@@ -14,7 +14,7 @@ from workbench.errors import NotFoundError
 from workbench.trial.devices import Devices, Gpu
 from workbench.trial.leases import Lease, Resource, acquire, free_units
 
-__all__ = ["Machine", "Placement", "Placer", "Request", "Waiting", "request_of"]
+__all__ = ["Machine", "Placement", "Placer", "Request", "Waiting", "free_of_machine", "request_of"]
 
 _GPU_UNITS = 840  # halves to eighths are whole numbers of units
 _CORE_UNITS = 100
@@ -106,6 +106,24 @@ def request_of(launch: Mapping[str, Any]) -> Request:
     )
 
 
+def free_of_machine(machine: Machine, where: Path) -> tuple[float, int]:
+    """Return how many cores and how many MiB of memory nobody has leased.
+
+    Args:
+        machine: what there is.
+        where: the folder of the leases.
+
+    Raises:
+        StoreError: the folder of the leases cannot be used.
+    """
+    cores, memory = _resources(machine)
+    return free_units(cores, where) / _CORE_UNITS, free_units(memory, where)
+
+
+def _resources(machine: Machine) -> tuple[Resource, Resource]:
+    return Resource("cores", machine.cores * _CORE_UNITS), Resource("memory", machine.memory)
+
+
 class Placer:
     """Finds places on this machine.
 
@@ -130,8 +148,7 @@ class Placer:
         self._ours = ours
         self._clock = clock
         machine = machine or Machine.here()
-        self._cores = Resource("cores", machine.cores * _CORE_UNITS)
-        self._memory = Resource("memory", machine.memory)
+        self._cores, self._memory = _resources(machine)
         self._failures: dict[str, int] = {}
         self._quarantined: dict[str, tuple[float, str]] = {}
 

@@ -148,8 +148,10 @@ class Registry:
         """
         with _told_plainly(name or "models"):
             if name is not None:
-                self._one(name, LATEST)
-                return [self._shown(version) for version in self._versions(name)]
+                versions, aliases = self._versions(name), self._aliases(name)
+                if not versions:
+                    raise _not_found(name, LATEST, versions, aliases)
+                return [self._shown(version, aliases) for version in versions]
             models = _pages(self._client.search_registered_models)
             newest = (next(iter(self._versions(model.name)), None) for model in models)
             return [self._shown(version) for version in newest if version is not None]
@@ -257,8 +259,9 @@ class Registry:
                 return {}
             raise
 
-    def _shown(self, version: ModelVersion) -> RegisteredModel:
-        aliases = sorted(a for a, number in self._aliases(version.name).items() if number == str(version.version))
+    def _shown(self, version: ModelVersion, known: Mapping[str, str] | None = None) -> RegisteredModel:
+        all_aliases = self._aliases(version.name) if known is None else known
+        aliases = sorted(alias for alias, number in all_aliases.items() if number == str(version.version))
         return RegisteredModel(
             name=version.name,
             version=str(version.version),

@@ -16,15 +16,41 @@ from workbench.definition.distributions import (
     Randint,
     Uniform,
 )
+from workbench.definition.records import job_from_record
+from workbench.definition.sweep import Sweep
 from workbench.errors import ValidationException
-from workbench.views.facts import Axis
+from workbench.views.facts import Axis, JobFacts
 
-__all__ = ["Ranges", "narrowed"]
+__all__ = ["Ranges", "brushed", "narrowed"]
 
 Ranges = Sequence[tuple[float, float]]
 """The brushed intervals of one axis, in the units of the axis."""
 
 _MOST_INTEGERS = 1000
+
+
+def brushed(facts: JobFacts, ranges: Mapping[str, Ranges]) -> dict[str, Distribution]:
+    """Return the narrower distributions of the parameters of a sweep whose axes are brushed.
+
+    Args:
+        facts: of the sweep.
+        ranges: by name; axes that are no parameters, such as the metric's, are passed over.
+
+    Raises:
+        ValidationException: it is no sweep, no parameter is brushed, or a brush leaves nothing.
+    """
+    sweep = job_from_record(facts.record.definition)
+    if not isinstance(sweep, Sweep):
+        raise ValidationException("only a sweep has a search space", facts.name)
+    axes = {axis.name: axis for axis in facts.axes}
+    space = {
+        name: narrowed(sweep.search_space[name], axes[name], [(low, high) for low, high in of_axis])
+        for name, of_axis in ranges.items()
+        if name in sweep.search_space
+    }
+    if not space:
+        raise ValidationException("no parameter is brushed", "narrow", "Drag along an axis of the parallel coordinates")
+    return space
 
 
 def narrowed(distribution: Distribution, axis: Axis, ranges: Ranges) -> Distribution:

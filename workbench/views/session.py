@@ -35,10 +35,17 @@ class ViewSession:
         root: folder of the workspace.
         name: the job.
         send: takes each message, from any thread; may raise OSError once nobody is there.
+        connect: opens the workspace.
     """
 
-    def __init__(self, root: str, name: str, send: Callable[[dict[str, Any]], None]) -> None:
-        self._root, self._name, self._send = root, name, send
+    def __init__(
+        self,
+        root: str,
+        name: str,
+        send: Callable[[dict[str, Any]], None],
+        connect: Callable[[str], MLClient] = lambda root: MLClient(path=root),
+    ) -> None:
+        self._root, self._name, self._send, self._connect = root, name, send, connect
         self._closed = threading.Event()
         self._lock = threading.Lock()  # facts are refreshed and read by two threads
         self._client: MLClient | None = None
@@ -64,7 +71,7 @@ class ViewSession:
 
     def _follow(self) -> None:
         try:
-            client = self._client = MLClient(path=self._root)
+            client = self._client = self._connect(self._root)
             lifeline = Lifeline(client.context)
             with open_watch(client.context) as watch:
                 with self._lock:

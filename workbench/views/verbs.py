@@ -9,13 +9,11 @@ from typing import Any
 
 from workbench.client.ml_client import MLClient
 from workbench.client.registration import candidate, check_model, register
-from workbench.definition.records import job_from_record
-from workbench.definition.sweep import Sweep
 from workbench.errors import NotFoundError, ValidationException
 from workbench.store.records import JobRecord
 from workbench.views.facts import JobFacts
 from workbench.views.figures import FIGURES
-from workbench.views.narrowing import narrowed
+from workbench.views.narrowing import brushed
 from workbench.views.resources import usage
 
 __all__ = ["VERBS", "Asked"]
@@ -130,17 +128,8 @@ def _extend(asked: Asked, trials: int) -> str:
 
 def _narrow(asked: Asked, ranges: Mapping[str, list[tuple[float, float]]]) -> str:
     """Narrow the search to brushed parts of axes, in the units of the axes."""
-    sweep = job_from_record(asked.facts.record.definition)
-    if not isinstance(sweep, Sweep):
-        raise ValidationException("only a sweep has a search space", asked.facts.name)
-    axes = {axis.name: axis for axis in asked.facts.axes}
-    space = {
-        name: narrowed(sweep.search_space[name], axes[name], [(low, high) for low, high in brushed])
-        for name, brushed in ranges.items()
-        if name in sweep.search_space
-    }
-    if not space:
-        raise ValidationException("no parameter is brushed", "narrow", "Drag along an axis of the parallel coordinates")
+    with asked.lock:
+        space = brushed(asked.facts, ranges)
     asked.client.sweeps.narrow(asked.facts.name, **space)
     return "the trials yet to come are drawn from " + ", ".join(f"{name}: {value}" for name, value in space.items())
 

@@ -1,0 +1,193 @@
+"""Looking at an open workspace again and again: what has changed, said in as few and as small messages as will do."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.client.context import Context
+from workbench.client.machine import MachineWatch
+from workbench.client.waiting import Lifeline
+from workbench.definition.status import JobStatus
+from workbench.errors import SupervisorError, WorkbenchError
+from workbench.store.overview import Overview, Wanted
+from workbench.store.watch import Watch
+from workbench.views.queue import Queue, queue_as_json
+from workbench.views.summaries import Summaries, Summary
+
+if TYPE_CHECKING:
+    from workbench.server.watcher import Listener
+
+__all__ = ["Look"]
+
+_GLANCE = 0.06  # seconds between looks whether somebody has written who does not ring, as clients do not
+_CALM = 0.1  # seconds between two messages
+_LIFE = 1.0  # seconds between looks whether the supervisor lives, and how far notebooks are
+_ROOM = 0.5  # seconds between looks at the machine while something happens
+_IDLE_ROOM = 5.0  # and while nothing does: others use the GPUs too
+
+Owed = Sequence[tuple["Listener", int]]
+
+
+class Look:
+    """What a watcher knows of a workspace that is there.
+
+    Args:
+        context: the workspace; its store must be used by nobody else, or its own writes would go unnoticed.
+        root: what paths are told relative to.
+        watch: rings when the supervisor has written.
+    """
+
+    def __init__(self, context: Context, root: Path, watch: Watch) -> None:
+        self._context = context
+        self._store = context.store
+        self._watch = watch
+        self._summaries = Summaries(context.workspace, root)
+        self._lifeline = Lifeline(context)
+        self._machine = MachineWatch(context.workspace)
+        self._file = _identity(context.workspace.database)
+        self._version = self._store.version()
+        self._cursor = self._store.now()
+        self._unfinished = {one.record.name: one for one in self._store.unfinished_overviews()}
+        self._progress: Mapping[str, str | None] = {}
+        self._moved()
+        self._queue: Queue | None = None
+        self._said: str = ""
+        self._next_life = self._next_room = 0.0
+
+    def once(self, listeners: Sequence[Listener], owed: Owed, problem: Callable[[WorkbenchError], None]) -> bool:
+        """Wait for something to happen, for a short time, and tell it.
+
+        Args:
+            listeners: all who are there.
+            owed: those who must be told first what they do not know, each with the cursor from which.
+            problem: is told what is wrong with the supervisor.
+
+        Returns:
+            Whether the workspace is still there.
+        """
+        for listener, since in owed:
+            self._catch_up(listener, since)
+        rang = self._watch.wait(_GLANCE)
+        if _identity(self._context.workspace.database) != self._file:
+            return False
+        version = self._store.version()
+        now = time.monotonic()
+        alive = now >= self._next_life
+        told = False
+        if rang or alive or version != self._version:
+            self._version = version
+            told = self._tell_changes(listeners)
+        if alive:
+            self._next_life = now + _LIFE
+            self._keep_alive(problem)
+        if told:
+            self._next_room = min(self._next_room, now + _ROOM)
+        if now >= self._next_room:
+            self._next_room = now + _IDLE_ROOM
+            told = self._tell_queue(listeners) or told
+        if told:
+            time.sleep(_CALM)
+        return True
+
+    # What is told
+
+    def _tell_changes(self, listeners: Sequence[Listener]) -> bool:
+        cursor, changed = self._store.changed_overviews(self._cursor, limit=1 << 30)
+        self._cursor = cursor
+        for one in changed:
+            if one.record.status.is_finished:
+                self._unfinished.pop(one.record.name, None)
+            else:
+                self._unfinished[one.record.name] = one
+        names = {one.record.name for one in changed}
+        changed += [self._unfinished[name] for name in self._moved() if name not in names]
+        if not changed:
+            return False
+        jobs, trials = self._apart(changed, frozenset().union(*(listener.parents for listener in listeners)))
+        counts = self._store.status_counts()
+        texts: dict[frozenset[str], str] = {}
+        for listener in listeners:
+            if listener.parents not in texts:
+                told = [*jobs, *(trial for trial in trials if trial["parent"] in listener.parents)]
+                texts[listener.parents] = _text("delta", cursor, told, counts)
+            listener.send(texts[listener.parents])
+        return True
+
+    def _catch_up(self, listener: Listener, since: int) -> None:
+        if 0 < since <= self._store.now():
+            cursor, changed = self._store.changed_overviews(since, limit=1 << 30)
+            jobs, trials = self._apart(changed, listener.parents)
+            listener.send(_text("delta", cursor, [*jobs, *trials], self._store.status_counts(), queue=self._queue))
+            return
+        cursor = self._store.now()
+        if self._queue is None:
+            self._queue = self._look_at_queue()
+        jobs = self._summaries.of(self._store.overviews(Wanted()), self._store)
+        workspace = self._summaries.workspace(self._store)
+        listener.send(_text("state", cursor, jobs, self._store.status_counts(), queue=self._queue, workspace=workspace))
+
+    def _tell_queue(self, listeners: Iterable[Listener]) -> bool:
+        queue = self._look_at_queue()
+        if queue == self._queue:
+            return False
+        self._queue = queue
+        text = _text("delta", self._cursor, [], self._store.status_counts(), queue=queue)
+        for listener in listeners:
+            listener.send(text)
+        return True
+
+    def _look_at_queue(self) -> Queue:
+        unfinished = list(self._unfinished.values())
+        return queue_as_json(unfinished, self._machine.look(unfinished))
+
+    def _apart(self, changed: Iterable[Overview], parents: Collection[str]) -> tuple[list[Summary], list[Summary]]:
+        """Return the jobs that have changed, themselves or in their trials, and the changed trials of some sweeps."""
+        jobs = [one for one in changed if one.record.parent is None]
+        trials = [one for one in changed if one.record.parent is not None]
+        others = {str(one.record.parent) for one in trials} - {one.record.name for one in jobs}
+        if others:
+            jobs += self._store.overviews(Wanted(names=sorted(others), archived=None))
+        wanted = [one for one in trials if one.record.parent in parents]
+        return self._summaries.of(jobs, self._store), self._summaries.of(wanted, self._store)
+
+    # What goes on without the store
+
+    def _moved(self) -> set[str]:
+        """Return the running notebooks that have come further since the last look."""
+        running = [one for one in self._unfinished.values() if one.record.status is JobStatus.RUNNING]
+        now = {one.record.name: self._summaries.progress(one) for one in running if self._is_notebook(one)}
+        moved = {name for name, text in now.items() if text != self._progress.get(name)}
+        self._progress = now
+        return moved
+
+    def _is_notebook(self, one: Overview) -> bool:
+        job = self._unfinished.get(one.record.parent or "", one)
+        return job.kind == "notebook" and one.record.type != "sweep"
+
+    def _keep_alive(self, problem: Callable[[WorkbenchError], None]) -> None:
+        """Whoever looks revives a supervisor that was killed while there is work."""
+        if not self._store.has_work():
+            return
+        try:
+            self._lifeline.check()
+            self._said = ""
+        except SupervisorError as error:
+            if error.what != self._said:
+                self._said = error.what
+                problem(error)
+
+
+def _text(kind: str, cursor: int, jobs: Sequence[Summary], counts: Mapping[str, int], **more: Any) -> str:
+    return json.dumps({"type": kind, "cursor": cursor, "jobs": jobs, "counts": counts, **more})
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,45 @@
+"""What of the disk the server may show: what lies in its root folder, links followed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from workbench.errors import NotFoundError, WorkbenchError
+
+__all__ = ["OutsideError", "file_inside", "inside"]
+
+
+class OutsideError(WorkbenchError):
+    """A path leads out of what may be shown."""
+
+
+def inside(root: Path, asked: str, start: Path | None = None) -> Path:
+    """Return the real path of what was asked for.
+
+    Args:
+        root: what may be shown, with no link in it.
+        asked: a path, absolute or relative.
+        start: what it is relative to; the root if None.
+
+    Raises:
+        OutsideError: it is outside of the root.
+    """
+    if "\0" in asked:
+        raise OutsideError("a path holds a null character", repr(asked))
+    path = (start or root).joinpath(asked).resolve()
+    if not path.is_relative_to(root):
+        raise OutsideError("the path is outside of what this server serves", asked, f"It serves {root}")
+    return path
+
+
+def file_inside(folder: Path, asked: str) -> Path:
+    """Return the real path of a regular file in a folder.
+
+    Raises:
+        OutsideError: it is outside of the folder.
+        NotFoundError: there is no such file.
+    """
+    path = inside(folder.resolve(), asked)
+    if not path.is_file():  # a FIFO would be waited for
+        raise NotFoundError(f"there is no file {asked!r}", "path", "See the list of artifacts")
+    return path
