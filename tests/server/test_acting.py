@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.notebook.books import write_notebook
-from tests.server.serving import Space
+from tests.server.serving import HUB_TOKEN, TOKEN, Space
 from tests.supervisor.gates import Gate, until
 from workbench import MLClient
 from workbench.definition.status import JobStatus
@@ -95,7 +95,7 @@ def sweep_of(gate: Gate, client: MLClient, trials: int, side_by_side: int) -> st
 def test_a_job_as_yaml_runs_where_its_folder_is(space: Space, client: MLClient) -> None:
     (space.path / "project" / "code").mkdir(parents=True)
     (space.path / "project" / "code" / "hello.txt").write_text("hello from the code")
-    text = "type: command\ncode: ./code\ncommand: cat hello.txt\n"
+    text = "type: command\ncode: ./code\ncommand: cat hello.txt; env > outputs/env.txt\n"
     folder = f"{space.folder}/project"
     checked = space.post("jobs", {"yaml": text, "folder": folder}, 201, check="true")
     assert (checked["name"], checked["summary"]) == (None, None)
@@ -105,6 +105,10 @@ def test_a_job_as_yaml_runs_where_its_folder_is(space: Space, client: MLClient) 
     done = ended(space, client, made["name"])
     assert done["status"] == "Completed"
     assert space.ask(f"jobs/{made['name']}/log").body.strip() == b"hello from the code"
+    environment = space.ask(f"jobs/{made['name']}/artifacts/outputs/env.txt").body.decode()
+    assert "PATH=" in environment
+    assert TOKEN not in environment
+    assert HUB_TOKEN not in environment
     launch = client.jobs.record(made["name"]).launch
     assert launch["folder"] == str(space.path / "project")
 

@@ -123,14 +123,14 @@ def test_what_a_supervisor_writes_is_pushed_as_it_happens(
     job = client.jobs.create_or_update(gate.job(display_name="gated"))
     assert job.name is not None
     socket.until_job(job.name, "Running")
-    running = socket.until(lambda message: (message.get("queue") or {}).get("running"))["queue"]
+    running = socket.until_queue(lambda queue: queue["running"])
     assert [(one["displayName"], one["trials"]) for one in running["running"]] == [("gated", 1)]
     gate.open()
     done = socket.until_job(job.name, "Completed")
     assert done["log"].endswith("/artifacts/user_logs/std_log.txt")
     told = [message["cursor"] for message in socket.heard]
     assert told == sorted(told)
-    assert socket.until(lambda message: message.get("queue"))["queue"]["running"] == []
+    socket.until_queue(lambda queue: not queue["running"])
 
 
 def test_a_supervisor_that_was_killed_is_revived_while_somebody_looks(

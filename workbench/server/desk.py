@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from workbench.client.machine import MachineWatch
 from workbench.client.ml_client import MLClient
 from workbench.errors import NotFoundError
 from workbench.server.places import inside
@@ -41,6 +42,7 @@ class Workspace:
         self.client = MLClient.of_server(path)
         self.reader = MLClient.of_server(path)
         self.summaries = Summaries(self.reader.context.workspace, root)
+        self.machine = MachineWatch(self.reader.context.workspace)
         self.file = _identity(self.reader.context.workspace)
         self._facts: OrderedDict[str, JobFacts] = OrderedDict()
         self._lock = threading.Lock()

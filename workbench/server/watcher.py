@@ -21,6 +21,8 @@ __all__ = ["Listener", "Watcher"]
 
 _AGAIN = 0.5  # seconds between looks for a workspace that is not there, or cannot be read
 
+_END = 2.0  # seconds that its thread may take to end
+
 _log = logging.getLogger(__name__)
 
 
@@ -84,10 +86,13 @@ class Watcher:
         self._wake()
 
     def close(self) -> None:
-        """Tell nobody any more."""
+        """Tell nobody any more, and leave nothing behind."""
         with self._lock:
             self._listeners.clear()
+            thread = self._thread
         self._wake()
+        if thread is not None:
+            thread.join(_END)
 
     def _wake(self) -> None:
         with self._lock:
@@ -109,9 +114,11 @@ class Watcher:
                 if str(error) != told:  # once, not again at each try
                     told = str(error)
                     self._tell_problem(error)
+                self._owe_all()
                 self._news.wait(_AGAIN)
             except Exception:  # noqa: BLE001 - whatever it was, the sockets outlive it, and the log has it
                 _log.exception("%s could not be watched; it is tried again", self._workspace.root)
+                self._owe_all()
                 self._news.wait(_AGAIN)
 
     def _look(self) -> None:

@@ -12,9 +12,10 @@ from workbench.client.machine import MachineWatch
 from workbench.definition.status import JobStatus
 from workbench.definition.yaml_io import to_yaml
 from workbench.errors import NotFoundError, ValidationException
+from workbench.server.answers.finding import overview_of, summary_of
 from workbench.server.operations import Call, Operation
 from workbench.store.files import WorkspaceFolder
-from workbench.store.overview import Order, Overview, Wanted
+from workbench.store.overview import Order, Wanted
 from workbench.views.figures import FIGURES
 from workbench.views.queue import Queue, queue_as_json
 from workbench.views.summaries import Summaries, Summary, WorkspaceFacts
@@ -33,7 +34,6 @@ __all__ = [
     "ListQuery",
     "Listing",
     "Text",
-    "overview_of",
 ]
 
 _LIMIT, _MOST = 500, 20_000
@@ -143,19 +143,6 @@ class Events(TypedDict):
     events: list[EventAnswer]
 
 
-def overview_of(call: Call, name: str) -> Overview:
-    """Return the overview of one job or trial.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    found = call.reader.context.store.overviews(Wanted(names=[name], archived=None))
-    if not found:
-        call.reader.jobs.record(name)  # says which there are
-        raise NotFoundError(f"no job named {name!r}", str(call.place))
-    return found[0]
-
-
 def _workspace(call: Call) -> WorkspaceFacts:
     """The workspace: where it is, and the experiments in it."""
     found = call.desk.find(call.place)
@@ -221,8 +208,7 @@ def _changes(call: Call) -> ChangesAnswer:
 
 def _job(call: Call) -> Detail:
     """One job, sweep or trial, with its definition and what stands at the head of its view."""
-    store = call.reader.context.store
-    summary = call.workspace.summaries.of([overview_of(call, call.name)], store)[0]
+    summary = summary_of(call, call.name)
     header = call.workspace.with_facts(call.name, lambda facts: facts.header())
     return {**summary, "definition": to_yaml(call.reader.jobs.get(call.name)), "header": header}
 
@@ -274,8 +260,10 @@ def _events(call: Call) -> Events:
 def _queue(call: Call) -> Queue:
     """What runs, what waits and for what, and how full the machine is."""
     found = call.desk.find(call.place)
-    unfinished = [] if found is None else found.reader.context.store.unfinished_overviews()
-    return queue_as_json(unfinished, MachineWatch(WorkspaceFolder(call.place)).look(unfinished))
+    if found is None:
+        return queue_as_json([], MachineWatch(WorkspaceFolder(call.place)).look([]))
+    unfinished = found.reader.context.store.unfinished_overviews()
+    return queue_as_json(unfinished, found.machine.look(unfinished))
 
 
 def _goal(call: Call, parent: str) -> str:

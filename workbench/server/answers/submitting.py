@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Required
 
-from pydantic import ConfigDict, with_config
+from pydantic import with_config
 from typing_extensions import TypedDict
 
 from workbench.client.jobs import JobOperations
+from workbench.client.ml_client import MLClient
 from workbench.definition.naming import experiment_of
 from workbench.definition.records import AnyJob
 from workbench.definition.yaml_io import load_job
 from workbench.definition.yaml_text import from_text, to_text
 from workbench.errors import NotFoundError, ValidationException
-from workbench.server.answers.jobs import overview_of
+from workbench.server.answers.finding import CLOSED, summary_of
 from workbench.server.operations import Call, Operation, Refusal
 from workbench.server.places import inside
 from workbench.views.summaries import Summary
 
 __all__ = ["OPERATIONS", "NotebookJobForm", "Submission", "SubmitQuery", "Submitted", "SweepForm"]
 
-_CLOSED = ConfigDict(extra="forbid")
 _LABEL = "YAML"
 
 
-@with_config(_CLOSED)
+@with_config(CLOSED)
 class SweepForm(TypedDict, total=False):
     """How the trials of a notebook are chosen and judged.
 
@@ -45,7 +47,7 @@ class SweepForm(TypedDict, total=False):
     trialTimeout: float
 
 
-@with_config(_CLOSED)
+@with_config(CLOSED)
 class NotebookJobForm(TypedDict, total=False):
     """A notebook to be run, or to be swept.
 
@@ -70,7 +72,7 @@ class NotebookJobForm(TypedDict, total=False):
     timeout: float
 
 
-@with_config(_CLOSED)
+@with_config(CLOSED)
 class Submission(TypedDict, total=False):
     """Either a job's definition as YAML, or a notebook.
 
@@ -132,17 +134,35 @@ def _submit(call: Call) -> Submitted:
         else:
             text = body["yaml"]
         job = _read(text, folder)
-        jobs = JobOperations(replace(call.desk.make(call.place).client.context, folder=folder))
-        warnings = list(jobs.validate(job, raise_on_failure=True))
         if call.query.get("check"):
+            with _checking(call, folder) as jobs:
+                warnings = list(jobs.validate(job, raise_on_failure=True))
             return {"name": None, "summary": None, "warnings": warnings, "yaml": text}
+        jobs = _from(call.desk.make(call.place).client, folder)
+        warnings = list(jobs.validate(job, raise_on_failure=True))
         made = jobs.create_or_update(job)
     except (ValidationException, NotFoundError) as error:
         raise _refusal(error, is_form="notebook" in body) from error
     name = str(made.name)
-    workspace = call.workspace
-    summary = workspace.summaries.of([overview_of(call, name)], workspace.reader.context.store)[0]
-    return {"name": name, "summary": summary, "warnings": warnings, "yaml": text}
+    return {"name": name, "summary": summary_of(call, name), "warnings": warnings, "yaml": text}
+
+
+@contextmanager
+def _checking(call: Call, folder: Path) -> Iterator[JobOperations]:
+    """Yield what checks jobs; where there is no workspace yet an empty one that is gone afterwards."""
+    found = call.desk.find(call.place)
+    if found is not None:
+        yield _from(found.reader, folder)
+        return
+    with TemporaryDirectory(prefix="workbench-check-") as aside:
+        client = MLClient.of_server(aside)
+        with closing(client.context.store):
+            yield _from(client, folder)
+
+
+def _from(client: MLClient, folder: Path) -> JobOperations:
+    """Return the operations of a client as if they were called in a folder."""
+    return JobOperations(replace(client.context, folder=folder))
 
 
 def _read(text: str, folder: Path) -> AnyJob:
