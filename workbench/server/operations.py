@@ -20,7 +20,7 @@ from workbench.server.desk import Desk, Workspace
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["Call", "FileAnswer", "Method", "Operation", "Problem", "Refusal", "as_json"]
+__all__ = ["Call", "FileAnswer", "Method", "Operation", "Problem", "Refusal", "Reply", "as_json"]
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
@@ -61,6 +61,14 @@ class FileAnswer:
     path: Path
     media_type: str
     download: str | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer with another status than the operation's own."""
+
+    value: Any
+    status: int
 
 
 @dataclass(frozen=True)
@@ -117,6 +125,7 @@ class Operation:
         query: a typed dictionary of what may stand behind the address.
         body: a typed dictionary of what is sent.
         status: of a good answer.
+        others: statuses that a good answer may have instead.
         slow: whether it may wait for MLflow, for a supervisor or for another process.
     """
 
@@ -127,6 +136,7 @@ class Operation:
     query: Any = None
     body: Any = None
     status: int = 200
+    others: tuple[int, ...] = ()
     slow: bool = False
 
     @property

@@ -21,7 +21,7 @@ from workbench.definition.yaml_io import load_job
 from workbench.definition.yaml_text import from_text, to_text
 from workbench.errors import NotFoundError, ValidationException
 from workbench.server.answers.finding import CLOSED, summary_of
-from workbench.server.operations import Call, Operation, Refusal
+from workbench.server.operations import Call, Operation, Problem, Refusal, Reply
 from workbench.server.places import inside
 from workbench.views.summaries import Summary
 
@@ -92,11 +92,12 @@ class SubmitQuery(TypedDict, total=False):
 
 
 class Submitted(TypedDict):
-    """What came of it: the new job, or only what it would be where a check was asked for."""
+    """What came of it: the new job, or what is wrong with it where only a check was asked for."""
 
     name: str | None
     summary: Summary | None
     warnings: list[str]
+    problems: list[Problem]
     yaml: str
 
 
@@ -120,31 +121,79 @@ _FIELDS = (
 """From a place in a definition to the field of the form that says it; the first that fits."""
 
 
-def _submit(call: Call) -> Submitted:
+def _submit(call: Call) -> Submitted | Reply:
     """Submit a job; with ``check`` only look what is wrong or doubtful about it."""
     body: Submission = call.body
     if ("yaml" in body) == ("notebook" in body):
         raise ValidationException("what is to be run is not clear", "body", "Send either yaml or notebook")
-    folder = inside(call.desk.root, body.get("folder") or str(call.place))
+    wanted = _Wanted(call, body)
     try:
-        if "notebook" in body:
-            notebook = inside(call.desk.root, body["notebook"]["path"])
-            folder = notebook.parent
-            text = to_text(_definition(body["notebook"], notebook, call.desk.root))
-        else:
-            text = body["yaml"]
-        job = _read(text, folder)
         if call.query.get("check"):
-            with _checking(call, folder) as jobs:
-                warnings = list(jobs.validate(job, raise_on_failure=True))
-            return {"name": None, "summary": None, "warnings": warnings, "yaml": text}
-        jobs = _from(call.desk.make(call.place).client, folder)
+            return Reply(_check(call, wanted), 200)
+        jobs = _from(call.desk.make(call.place).client, wanted.folder)
+        job = wanted.job()
         warnings = list(jobs.validate(job, raise_on_failure=True))
-        made = jobs.create_or_update(job)
+        name = str(jobs.create_or_update(job).name)
     except (ValidationException, NotFoundError) as error:
-        raise _refusal(error, is_form="notebook" in body) from error
-    name = str(made.name)
-    return {"name": name, "summary": summary_of(call, name), "warnings": warnings, "yaml": text}
+        raise wanted.refusal(error) from error
+    summary = summary_of(call, name)
+    return {"name": name, "summary": summary, "warnings": warnings, "problems": [], "yaml": wanted.text}
+
+
+def _check(call: Call, wanted: _Wanted) -> Submitted:
+    """Return what is wrong; a form asks while it is filled in, so that it is no failure."""
+    warnings: list[str] = []
+    problems: list[Problem] = []
+    try:
+        with _checking(call, wanted.folder) as jobs:
+            warnings = list(jobs.validate(wanted.job(), raise_on_failure=True))
+    except (ValidationException, NotFoundError) as error:
+        problems = wanted.refusal(error).problems
+    return {"name": None, "summary": None, "warnings": warnings, "problems": problems, "yaml": wanted.text}
+
+
+class _Wanted:
+    """What was sent, as a job.
+
+    Args:
+        call: of it.
+        body: checked.
+
+    Raises:
+        OutsideError: it names a file or folder outside of what the server serves.
+    """
+
+    def __init__(self, call: Call, body: Submission) -> None:
+        self._form = body.get("notebook")
+        root = call.desk.root
+        if self._form is None:
+            self.folder = inside(root, body.get("folder") or str(call.place))
+            self.text = body["yaml"]
+            return
+        self._path = inside(root, self._form["path"])
+        self.folder = self._path.parent
+        code = inside(root, self._form["code"]) if self._form.get("code") else None
+        self.text = to_text(_definition(self._form, self._path, code))
+
+    def job(self) -> AnyJob:
+        """Return the job.
+
+        Raises:
+            ValidationException: something in it is wrong.
+            NotFoundError: the notebook is not there.
+        """
+        if self._form is not None and not self._path.is_file():
+            raise NotFoundError(f"there is no notebook {self._form['path']!r}", "path", "Save it first")
+        return _read(self.text, self.folder)
+
+    def refusal(self, error: ValidationException | NotFoundError) -> Refusal:
+        """Return what is wrong with the field of the form, or of the YAML, that it is about."""
+        if isinstance(error, Refusal):
+            return error
+        where = (error.where or "").removeprefix(_LABEL).lstrip(":, ")
+        if self._form is not None:
+            where = next(form + where.removeprefix(place) for place, form in _FIELDS if where.startswith(place))
+        return Refusal(error.what, [{"field": where.rstrip("."), "message": error.what, "todo": error.fix}])
 
 
 @contextmanager
@@ -172,11 +221,8 @@ def _read(text: str, folder: Path) -> AnyJob:
     return load_job(io.StringIO(text), params_override=overrides, relative_origin=folder)
 
 
-def _definition(form: NotebookJobForm, path: Path, root: Path) -> dict[str, Any]:
+def _definition(form: NotebookJobForm, path: Path, code: Path | None) -> dict[str, Any]:
     """Return the job that a form describes, in the layout of Azure's YAML."""
-    if not path.is_file():
-        raise NotFoundError(f"there is no notebook {form['path']!r}", "path", "Save it first")
-    code = inside(root, form["code"]) if form.get("code") else None
     part = {
         "notebook": str(path.relative_to(code) if code is not None and path.is_relative_to(code) else path),
         "code": None if code is None else str(code),
@@ -219,14 +265,8 @@ def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value not in (None, {})}
 
 
-def _refusal(error: ValidationException | NotFoundError, *, is_form: bool) -> Refusal:
-    if isinstance(error, Refusal):
-        return error
-    where = (error.where or "").removeprefix(_LABEL).lstrip(":, ")
-    if is_form:
-        where = next(form + where.removeprefix(place) for place, form in _FIELDS if where.startswith(place))
-        where = where.rstrip(".")
-    return Refusal(error.what, [{"field": where, "message": error.what, "todo": error.fix}])
-
-
-OPERATIONS = (Operation("POST", "jobs", _submit, Submitted, query=SubmitQuery, body=Submission, status=201, slow=True),)
+OPERATIONS = (
+    Operation(
+        "POST", "jobs", _submit, Submitted, query=SubmitQuery, body=Submission, status=201, others=(200,), slow=True
+    ),
+)
