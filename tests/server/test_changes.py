@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.server.serving import Contract, Server, Socket, Space
 from tests.supervisor.gates import Gate, kill_supervisor
 from tests.views.past import past_sweep
 from workbench import MLClient
+from workbench.store.schema import VERSION
 from workbench.sweep import Choice
 from workbench.trial.processes import is_alive
 
@@ -183,6 +185,28 @@ def test_a_workspace_that_is_made_later_appears_and_one_that_goes_disappears(
     gone = socket.until(lambda message: message["type"] == "state")
     assert (gone["workspace"]["exists"], gone["jobs"]) == (False, [])
     socket.close()
+
+
+def test_a_workspace_of_a_newer_workbench_is_a_problem_that_everybody_is_told_once(
+    server: Server, contract: Contract, mlflow_database: Path
+) -> None:
+    space = Space(server, "newer", contract)
+    with client_of(space.path, mlflow_database) as client:
+        database = client.context.workspace.database
+        with closing(sqlite3.connect(database, isolation_level=None)) as raw:
+            raw.execute(f"PRAGMA user_version={VERSION + 1}")
+        first = space.listen()
+        told = first.next()
+        assert (told["type"], told["where"], "Upgrade" in told["todo"]) == ("problem", str(database), True)
+        second = space.listen()
+        assert second.next() == told
+        assert space.ask("jobs").status == 500
+        with closing(sqlite3.connect(database, isolation_level=None)) as raw:
+            raw.execute(f"PRAGMA user_version={VERSION}")
+        assert [first.next()["type"], second.next()["type"]] == ["state", "state"]
+        assert space.get("jobs")["total"] == 0
+        first.close()
+        second.close()
 
 
 def test_who_sends_something_else_is_sent_away(listen: Callable[[], Socket]) -> None:

@@ -55,17 +55,16 @@ class Look:
         self._progress: Mapping[str, str | None] = {}
         self._moved()
         self._queue: Queue | None = None
-        self._said: str = ""
         self._stale = False  # whether something has happened since the last look at the machine
         self._last_life = self._last_room = 0.0
 
-    def once(self, listeners: Sequence[Listener], owed: Owed, problem: Callable[[WorkbenchError], None]) -> bool:
+    def once(self, listeners: Sequence[Listener], owed: Owed, problem: Callable[[WorkbenchError | None], None]) -> bool:
         """Wait for something to happen, for a short time, and tell it.
 
         Args:
             listeners: all who are there.
             owed: those who must be told first what they do not know, each with the cursor from which.
-            problem: is told what is wrong with the supervisor.
+            problem: is told what is wrong with the supervisor; None when nothing is.
 
         Returns:
             Whether the workspace is still there.
@@ -168,17 +167,14 @@ class Look:
         job = self._unfinished.get(one.record.parent or "", one)
         return job.kind == "notebook" and one.record.type != "sweep"
 
-    def _keep_alive(self, problem: Callable[[WorkbenchError], None]) -> None:
+    def _keep_alive(self, problem: Callable[[WorkbenchError | None], None]) -> None:
         """Whoever looks revives a supervisor that was killed while there is work."""
-        if not self._store.has_work():
-            return
         try:
-            self._lifeline.check()
-            self._said = ""
+            if self._store.has_work():
+                self._lifeline.check()
+            problem(None)
         except SupervisorError as error:
-            if error.what != self._said:
-                self._said = error.what
-                problem(error)
+            problem(error)
 
 
 def _text(kind: str, cursor: int, jobs: Sequence[Summary], counts: Mapping[str, int], **more: Any) -> str:

@@ -39,6 +39,8 @@ class Listener:
         """The sweeps whose trials it wants to know about."""
         self.since: int | None = 0
         """The cursor from which this one must be told what has changed; 0 for the whole state, None when it has it."""
+        self.problem = ""
+        """What it was told that is wrong; each is told once, not again at each try."""
 
 
 class Watcher:
@@ -101,19 +103,15 @@ class Watcher:
                 self._watch.ring()
 
     def _run(self) -> None:
-        told = ""
         while not self._is_over():
             self._news.clear()
             try:
                 if not self._workspace.database.is_file():
                     self._tell_absence()
-                    told = ""
                     continue
                 self._look()
             except WorkbenchError as error:
-                if str(error) != told:  # once, not again at each try
-                    told = str(error)
-                    self._tell_problem(error)
+                self._tell_problem(error)
                 self._owe_all()
                 self._news.wait(_AGAIN)
             except Exception:  # noqa: BLE001 - whatever it was, the sockets outlive it, and the log has it
@@ -150,10 +148,15 @@ class Watcher:
         if self._workspace.database.is_file():
             self._owe_all()
 
-    def _tell_problem(self, error: WorkbenchError) -> None:
-        text = json.dumps({"type": "problem", "message": error.what, "where": error.where, "todo": error.fix})
+    def _tell_problem(self, error: WorkbenchError | None) -> None:
+        """Tell everybody what is wrong who does not know it; None: nothing is."""
+        text = ""
+        if error is not None:
+            text = json.dumps({"type": "problem", "message": error.what, "where": error.where, "todo": error.fix})
         for listener in self._present():
-            listener.send(text)
+            if text and listener.problem != text:
+                listener.send(text)
+            listener.problem = text
 
     # Who is there
 
