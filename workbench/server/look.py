@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Look"]
 
-_GLANCE = 0.06  # seconds between looks whether somebody has written who does not ring, as clients do not
+_GLANCE = 0.1  # seconds between looks whether somebody has written who does not ring, as clients do not
 _CALM = 0.1  # seconds between two messages
 _LIFE = 1.0  # seconds between looks whether the supervisor lives, and how far notebooks are
 _ROOM = 0.5  # seconds between looks at the machine while something happens
