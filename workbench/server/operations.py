@@ -175,7 +175,8 @@ class Operation:
             return None
         try:
             value = json.loads(text or b"{}")
-        except ValueError as error:
+            json.dumps(value, ensure_ascii=False).encode()  # half a character is none that anything could keep
+        except (ValueError, RecursionError) as error:
             problem: Problem = {"field": "", "message": f"the body is no JSON: {error}", "todo": "Send an object"}
             raise Refusal("the body is no JSON", [problem]) from None
         return _checked(self._body_type, value, "body")

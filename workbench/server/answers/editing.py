@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from workbench.definition.distributions import distribution_from_dict
 from workbench.errors import ValidationException
-from workbench.server.answers.finding import CLOSED, Done, done
+from workbench.server.answers.finding import CLOSED, Count, Done, done
 from workbench.server.operations import Call, Operation
 from workbench.views.narrowing import brushed
 
@@ -37,9 +37,9 @@ class Edit(TypedDict, total=False):
     puts a job right before another one in the queue; tags given as null are removed.
     """
 
-    maxTrials: int
-    maxConcurrent: int
-    extend: int
+    maxTrials: Count
+    maxConcurrent: Count
+    extend: Count
     narrow: Narrow
     enqueue: dict[str, Any]
     retryFailed: bool

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import ConfigDict
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
 from workbench.errors import NotFoundError
@@ -10,10 +12,13 @@ from workbench.server.operations import Call
 from workbench.store.overview import Overview, Wanted
 from workbench.views.summaries import Summary
 
-__all__ = ["CLOSED", "Done", "done", "overview_of", "summary_of"]
+__all__ = ["CLOSED", "Count", "Done", "done", "overview_of", "summary_of"]
 
 CLOSED = ConfigDict(extra="forbid")
 """Of what is sent: a word that is not known is told, not passed over."""
+
+Count = Annotated[int, Field(ge=0, le=1 << 53)]
+"""A number of things, or a cursor: no more than JSON and SQLite hold."""
 
 
 class Done(TypedDict):

@@ -12,7 +12,7 @@ from workbench.client.machine import MachineWatch
 from workbench.definition.status import JobStatus
 from workbench.definition.yaml_io import to_yaml
 from workbench.errors import NotFoundError, ValidationException
-from workbench.server.answers.finding import overview_of, summary_of
+from workbench.server.answers.finding import Count, overview_of, summary_of
 from workbench.server.operations import Call, Operation
 from workbench.store.files import WorkspaceFolder
 from workbench.store.overview import Order, Wanted
@@ -49,8 +49,8 @@ class ListQuery(TypedDict, total=False):
     search: str
     archived: Literal["true", "false", "all"]
     order: Order
-    limit: int
-    offset: int
+    limit: Count
+    offset: Count
 
 
 class ChildrenQuery(TypedDict, total=False):
@@ -59,8 +59,8 @@ class ChildrenQuery(TypedDict, total=False):
     status: str
     search: str
     order: Order
-    limit: int
-    offset: int
+    limit: Count
+    offset: Count
 
 
 class Listing(TypedDict):
@@ -74,8 +74,8 @@ class Listing(TypedDict):
 class ChangesQuery(TypedDict, total=False):
     """The cursor of an earlier answer."""
 
-    since: int
-    limit: int
+    since: Count
+    limit: Count
 
 
 class ChangesAnswer(TypedDict):
@@ -110,11 +110,11 @@ class FigureQuery(TypedDict, total=False):
 
     metric: str
     over: Literal["step", "time"]
-    selected: list[int]
+    selected: list[Count]
     log: bool
     param: str
     params: list[str]
-    top: int
+    top: Count
 
 
 class FigureAnswer(TypedDict):
@@ -186,7 +186,7 @@ def _children(call: Call) -> Listing:
 def _listing(call: Call, wanted: Wanted) -> Listing:
     store = call.reader.context.store
     cursor = store.now()
-    limit, offset = _between(call.query.get("limit", _LIMIT), 0, _MOST), max(0, call.query.get("offset", 0))
+    limit, offset = min(call.query.get("limit", _LIMIT), _MOST), call.query.get("offset", 0)
     found = store.overviews(wanted, limit, offset)
     total = store.count(wanted) if offset or len(found) == limit else len(found)
     return {"cursor": cursor, "total": total, "jobs": call.workspace.summaries.of(found, store)}
@@ -197,8 +197,8 @@ def _changes(call: Call) -> ChangesAnswer:
     if call.desk.find(call.place) is None:
         return {"cursor": 0, "more": False, "jobs": []}
     store = call.reader.context.store
-    limit = _between(call.query.get("limit", _LIMIT), 1, _MOST)
-    cursor, changed = store.changed_overviews(max(0, call.query.get("since", 0)), limit)
+    limit = max(1, min(call.query.get("limit", _LIMIT), _MOST))
+    cursor, changed = store.changed_overviews(call.query.get("since", 0), limit)
     return {
         "cursor": cursor,
         "more": bool(changed) and cursor < store.now(),
@@ -276,10 +276,6 @@ def _statuses(text: str | None) -> Sequence[JobStatus]:
         return [JobStatus(word) for word in (text or "").split(",") if word]
     except ValueError as error:
         raise ValidationException(str(error), "status", f"There are: {', '.join(JobStatus)}") from None
-
-
-def _between(value: int, least: int, most: int) -> int:
-    return max(least, min(most, value))
 
 
 OPERATIONS = (
