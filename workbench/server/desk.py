@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +28,14 @@ _MOST_FACTS = 4  # jobs whose trials are kept at hand for figures
 _Answer = TypeVar("_Answer")
 
 
+@dataclass
+class _Kept:
+    """The facts of one job, for one thread at a time."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    facts: JobFacts | None = None
+
+
 class Workspace:
     """A workspace that is open, twice: who waits to write keeps nobody from reading.
 
@@ -44,7 +53,7 @@ class Workspace:
         self.summaries = Summaries(self.reader.context.workspace, root)
         self.machine = MachineWatch(self.reader.context.workspace)
         self.file = _identity(self.reader.context.workspace)
-        self._facts: OrderedDict[str, JobFacts] = OrderedDict()
+        self._facts: OrderedDict[str, _Kept] = OrderedDict()
         self._lock = threading.Lock()
 
     def with_facts(self, name: str, use: Callable[[JobFacts], _Answer]) -> _Answer:
@@ -54,15 +63,16 @@ class Workspace:
             NotFoundError: there is no such job.
         """
         with self._lock:
-            facts = self._facts.pop(name, None)
-            if facts is None:
-                facts = JobFacts(self.reader.context.store, self.reader.context.workspace, name)
-            else:
-                facts.refresh()
-            self._facts[name] = facts
+            kept = self._facts.pop(name, None) or _Kept()
+            self._facts[name] = kept
             while len(self._facts) > _MOST_FACTS:
                 self._facts.popitem(last=False)
-            return use(facts)
+        with kept.lock:
+            if kept.facts is None:
+                kept.facts = JobFacts(self.reader.context.store, self.reader.context.workspace, name)
+            else:
+                kept.facts.refresh()
+            return use(kept.facts)
 
     def close(self) -> None:
         """Close the store."""

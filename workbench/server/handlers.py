@@ -176,7 +176,7 @@ class JobHandler(Handler):
             return found.with_facts(name, lambda facts: as_json(facts.header()))
 
         try:
-            self.finish(await self.desk.run(header))
+            self.finish(await self.desk.run(header, slow=True))
         except WorkbenchError as error:
             self.refuse(error)
 

@@ -116,15 +116,16 @@ class Look:
         return queue
 
     def _tell(self, listeners: Sequence[Listener], changed: Sequence[Overview], queue: Queue | None) -> None:
-        jobs, trials = self._apart(changed, frozenset().union(*(listener.parents for listener in listeners)))
+        unfolded = [listener.parents for listener in listeners]  # they may be others in a moment
+        jobs, trials = self._apart(changed, frozenset().union(*unfolded))
         counts = self._store.status_counts()
         more = {} if queue is None else {"queue": queue}
         texts: dict[frozenset[str], str] = {}
-        for listener in listeners:
-            if listener.parents not in texts:
-                told = [*jobs, *(trial for trial in trials if trial["parent"] in listener.parents)]
-                texts[listener.parents] = _text("delta", self._cursor, told, counts, **more)
-            listener.send(texts[listener.parents])
+        for listener, parents in zip(listeners, unfolded, strict=True):
+            if parents not in texts:
+                told = [*jobs, *(trial for trial in trials if trial["parent"] in parents)]
+                texts[parents] = _text("delta", self._cursor, told, counts, **more)
+            listener.send(texts[parents])
 
     def _catch_up(self, listener: Listener, since: int) -> None:
         if 0 < since <= self._store.now():

@@ -126,7 +126,7 @@ class Operation:
         body: a typed dictionary of what is sent.
         status: of a good answer.
         others: statuses that a good answer may have instead.
-        slow: whether it may wait for MLflow, for a supervisor or for another process.
+        slow: whether it may wait: for MLflow, a supervisor, another process, or somebody who draws the same job.
     """
 
     method: Method

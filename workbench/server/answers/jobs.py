@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -224,10 +225,11 @@ def _code(call: Call) -> Text:
     if language not in ("python", "ipython", "python3"):
         raise ValidationException(f"there is no code for {language!r}", "language", "Python is what there is")
     name = call.reader.jobs.record(call.name).name
-    # A notebook elsewhere in the tree finds the workspace above it by itself, and so does one in another checkout.
+    # Notebooks of this server find its own workspace by themselves, here and in another checkout.
+    where = "" if call.place == call.desk.workspace else f"path={json.dumps(str(call.place))}"
     return {
         "text": "from workbench import MLClient\n\n"
-        "ml_client = MLClient()\n"
+        f"ml_client = MLClient({where})\n"
         f"job = ml_client.jobs.get({json.dumps(name)})\n"
         "job"
     }
@@ -238,10 +240,10 @@ def _figure(call: Call) -> FigureAnswer:
     kind = call.names["kind"]
     if kind not in FIGURES:
         raise NotFoundError(f"no figure {kind!r}", "kind", f"There are: {', '.join(FIGURES)}")
-    try:
-        figure = call.workspace.with_facts(call.name, lambda facts: FIGURES[kind](facts, **call.query))
-    except TypeError as error:  # an option that this kind does not have
-        raise ValidationException(f"{kind} does not take that: {error}", "query", "Leave it out") from None
+    takes = inspect.signature(FIGURES[kind]).parameters
+    if unknown := sorted(call.query.keys() - takes.keys()):
+        raise ValidationException(f"{kind} does not take {', '.join(unknown)}", "query", "Leave it out")
+    figure = call.workspace.with_facts(call.name, lambda facts: FIGURES[kind](facts, **call.query))
     found: FigureAnswer = figure.to_json()  # type: ignore[assignment]
     return found
 
@@ -283,7 +285,7 @@ OPERATIONS = (
     Operation("GET", "jobs", _jobs, Listing, query=ListQuery),
     Operation("GET", "changes", _changes, ChangesAnswer, query=ChangesQuery),
     Operation("GET", "queue", _queue, Queue),
-    Operation("GET", "jobs/{name}", _job, Detail),
+    Operation("GET", "jobs/{name}", _job, Detail, slow=True),
     Operation("GET", "jobs/{name}/children", _children, Listing, query=ChildrenQuery),
     Operation("GET", "jobs/{name}/yaml", _yaml, Text),
     Operation("GET", "jobs/{name}/code", _code, Text, query=CodeQuery),
