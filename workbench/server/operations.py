@@ -24,6 +24,7 @@ __all__ = ["Call", "FileAnswer", "Method", "Operation", "Problem", "Refusal", "R
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
+_PART = 200  # entries of a list that are written at once
 _NAMED = re.compile(r"{(\w+)}")
 
 
@@ -191,11 +192,23 @@ class Operation:
 
 
 def as_json(value: Any) -> str:
-    """Return JSON that every reader takes: what is no number there is null."""
+    """Return JSON that every reader takes: what is no number there is null.
+
+    Writing one text keeps all other threads waiting, so that long lists are written in parts.
+    """
     try:
-        return json.dumps(value, allow_nan=False)
+        if not isinstance(value, dict):
+            return json.dumps(value, allow_nan=False)
+        return "{" + ", ".join(f"{json.dumps(name)}: {_long(one)}" for name, one in value.items()) + "}"
     except ValueError:
-        return json.dumps(_without_nan(value), allow_nan=False)
+        return as_json(_without_nan(value))
+
+
+def _long(value: Any) -> str:
+    if not isinstance(value, list):
+        return json.dumps(value, allow_nan=False)
+    parts = (value[begin : begin + _PART] for begin in range(0, len(value), _PART))
+    return "[" + ", ".join(json.dumps(part, allow_nan=False)[1:-1] for part in parts) + "]"
 
 
 def _without_nan(value: Any) -> Any:
