@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from workbench.client.machine import MachineWatch
 from workbench.client.ml_client import MLClient
 from workbench.errors import NotFoundError
 from workbench.server.places import inside
+from workbench.server.threads import Threads
 from workbench.server.watcher import Watcher
 from workbench.store.files import WorkspaceFolder
 from workbench.views.facts import JobFacts
 from workbench.views.summaries import Summaries
 
-__all__ = ["Desk", "Workspace"]
+__all__ = ["Desk", "Kind", "Workspace"]
 
-_QUICK, _SLOW = 4, 8  # threads for what reads the store, and for what may wait for MLflow or a supervisor
+Kind = Literal["read", "act", "work"]
+"""What some work may have to wait for: nothing but the store; a supervisor; MLflow, another process or a drawing."""
+
+_MOST_THREADS: Mapping[Kind, int] = {"read": 4, "act": 8, "work": 4}
 _MOST_FACTS = 4  # jobs whose trials are kept at hand for figures
 
 _Answer = TypeVar("_Answer")
@@ -94,16 +96,16 @@ class Desk:
         self._lock = threading.Lock()
         self._open: dict[Path, Workspace] = {}
         self._watchers: dict[Path, Watcher] = {}
-        self._quick = ThreadPoolExecutor(_QUICK, thread_name_prefix="workbench-reads")
-        self._slow = ThreadPoolExecutor(_SLOW, thread_name_prefix="workbench-acts")
+        self._threads = {kind: Threads(most, f"workbench-{kind}") for kind, most in _MOST_THREADS.items()}
 
-    async def run(self, work: Callable[[], _Answer], *, slow: bool = False) -> _Answer:
-        """Do some work in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._slow if slow else self._quick, work)
+    async def run(self, work: Callable[[], _Answer], *, kind: Kind = "read") -> _Answer:
+        """Do some work in a thread.
 
-    def begin(self, work: Callable[[], object]) -> None:
-        """Begin some work in a thread; nobody waits for it."""
-        self._slow.submit(work)
+        Args:
+            work: what to do.
+            kind: what it may have to wait for; each kind has threads of its own.
+        """
+        return await self._threads[kind].run(work)
 
     def place(self, asked: str | None) -> Path:
         """Return the folder of the workspace that is asked for.
@@ -162,11 +164,9 @@ class Desk:
             return self._watchers[path]
 
     def close(self) -> None:
-        """End all threads, without waiting for those that still work."""
+        """Watch nothing any more, and close what is open; threads that still work end with the process."""
         for watcher in list(self._watchers.values()):
             watcher.close()
-        self._quick.shutdown(wait=False, cancel_futures=True)
-        self._slow.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             opened, self._open = list(self._open.values()), {}
         for workspace in opened:

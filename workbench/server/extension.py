@@ -65,7 +65,7 @@ class WorkbenchExtension(ExtensionApp):
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         """Go on with what was running when the machine went down, without keeping the server waiting."""
         del serverapp
-        self.desk.begin(self._revive)
+        self._reviving = asyncio.create_task(self.desk.run(self._revive, kind="act"))
 
     async def stop_extension(self) -> None:
         """Close everything."""

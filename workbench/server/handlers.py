@@ -108,7 +108,7 @@ class ApiHandler(Handler):
         query = {name: self.get_query_arguments(name, strip=False) for name in self.request.query_arguments}
         try:
             work = partial(_answer, self.desk, operation, names, query, self.request.body)
-            answer = await self.desk.run(work, slow=operation.slow)
+            answer = await self.desk.run(work, kind=operation.kind)
         except WorkbenchError as error:
             self.refuse(error)
             return
@@ -176,7 +176,7 @@ class JobHandler(Handler):
             return found.with_facts(name, lambda facts: as_json(facts.header()))
 
         try:
-            self.finish(await self.desk.run(header, slow=True))
+            self.finish(await self.desk.run(header, kind="work"))
         except WorkbenchError as error:
             self.refuse(error)
 

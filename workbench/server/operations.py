@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 
 from workbench.client.ml_client import MLClient
 from workbench.errors import ValidationException
-from workbench.server.desk import Desk, Workspace
+from workbench.server.desk import Desk, Kind, Workspace
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -127,7 +127,7 @@ class Operation:
         body: a typed dictionary of what is sent.
         status: of a good answer.
         others: statuses that a good answer may have instead.
-        slow: whether it may wait: for MLflow, a supervisor, another process, or somebody who draws the same job.
+        kind: what it may have to wait for.
     """
 
     method: Method
@@ -138,7 +138,7 @@ class Operation:
     body: Any = None
     status: int = 200
     others: tuple[int, ...] = ()
-    slow: bool = False
+    kind: Kind = "read"
 
     @property
     def pattern(self) -> str:

@@ -67,7 +67,7 @@ def _rerun(call: Call) -> Again:
 
 
 def _act(verb: str, answer: Callable[[Call], Any], response: Any = Done, status: int = 200) -> Operation:
-    return Operation("POST", f"jobs/{{name}}/{verb}", answer, response, body=Nothing, status=status, slow=True)
+    return Operation("POST", f"jobs/{{name}}/{verb}", answer, response, body=Nothing, status=status, kind="act")
 
 
 OPERATIONS = (

@@ -129,4 +129,4 @@ def _texts(call: Call, body: Edit) -> str:
 
 _CHANGES: tuple[Callable[[Call, Edit], str], ...] = (_texts, _place, _limits, _narrow, _enqueue, _retry, _extend)
 
-OPERATIONS = (Operation("POST", "jobs/{name}/edit", _edit, Done, body=Edit, slow=True),)
+OPERATIONS = (Operation("POST", "jobs/{name}/edit", _edit, Done, body=Edit, kind="act"),)

@@ -285,10 +285,10 @@ OPERATIONS = (
     Operation("GET", "jobs", _jobs, Listing, query=ListQuery),
     Operation("GET", "changes", _changes, ChangesAnswer, query=ChangesQuery),
     Operation("GET", "queue", _queue, Queue),
-    Operation("GET", "jobs/{name}", _job, Detail, slow=True),
+    Operation("GET", "jobs/{name}", _job, Detail, kind="work"),
     Operation("GET", "jobs/{name}/children", _children, Listing, query=ChildrenQuery),
     Operation("GET", "jobs/{name}/yaml", _yaml, Text),
     Operation("GET", "jobs/{name}/code", _code, Text, query=CodeQuery),
     Operation("GET", "jobs/{name}/events", _events, Events),
-    Operation("GET", "jobs/{name}/figures/{kind}", _figure, FigureAnswer, query=FigureQuery, slow=True),
+    Operation("GET", "jobs/{name}/figures/{kind}", _figure, FigureAnswer, query=FigureQuery, kind="work"),
 )

@@ -49,8 +49,8 @@ def _delete_alias(call: Call) -> ModelAnswer:
 
 
 OPERATIONS = (
-    Operation("GET", "models", _models, Models, slow=True),
-    Operation("GET", "models/{name}", _model, ModelAnswer, slow=True),
-    Operation("PUT", "models/{name}/aliases/{alias}", _set_alias, ModelAnswer, body=AliasBody, slow=True),
-    Operation("DELETE", "models/{name}/aliases/{alias}", _delete_alias, ModelAnswer, slow=True),
+    Operation("GET", "models", _models, Models, kind="work"),
+    Operation("GET", "models/{name}", _model, ModelAnswer, kind="work"),
+    Operation("PUT", "models/{name}/aliases/{alias}", _set_alias, ModelAnswer, body=AliasBody, kind="work"),
+    Operation("DELETE", "models/{name}/aliases/{alias}", _delete_alias, ModelAnswer, kind="work"),
 )

@@ -138,7 +138,7 @@ def _model(call: Call, record: JobRecord) -> str:
 
 
 OPERATIONS = (
-    Operation("GET", "jobs/{name}/candidate", _candidate, Candidate, query=TrialQuery, slow=True),
-    Operation("POST", "jobs/{name}/check-model", _check_model, Checked, body=CheckBody, slow=True),
-    Operation("POST", "jobs/{name}/register", _register, Registered, body=RegisterBody, status=201, slow=True),
+    Operation("GET", "jobs/{name}/candidate", _candidate, Candidate, query=TrialQuery, kind="work"),
+    Operation("POST", "jobs/{name}/check-model", _check_model, Checked, body=CheckBody, kind="work"),
+    Operation("POST", "jobs/{name}/register", _register, Registered, body=RegisterBody, status=201, kind="work"),
 )

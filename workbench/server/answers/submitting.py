@@ -267,6 +267,6 @@ def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 OPERATIONS = (
     Operation(
-        "POST", "jobs", _submit, Submitted, query=SubmitQuery, body=Submission, status=201, others=(200,), slow=True
+        "POST", "jobs", _submit, Submitted, query=SubmitQuery, body=Submission, status=201, others=(200,), kind="act"
     ),
 )
