@@ -81,6 +81,7 @@ def running_lab(root: Path) -> Iterator[Lab]:
             "jupyterlab",
             "--no-browser",
             "--allow-root",
+            "--LabApp.expose_app_in_browser=True",
             "--ServerApp.ip=127.0.0.1",
             f"--ServerApp.port={port}",
             "--ServerApp.port_retries=0",

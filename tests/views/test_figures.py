@@ -29,7 +29,7 @@ def test_parallel_coordinates_have_a_line_for_each_trial_with_a_value(past: JobF
     assert by_label["lr"]["values"] == pytest.approx([math.log10(row["params"]["lr"]) for row in scored])
     assert by_label["units"]["ticktext"] == ["10", "50", "200"]
     assert by_label["accuracy"]["values"] == trace["line"]["color"] == [row["score"] for row in scored]
-    assert figure.note == "4 of 30 trials have no value yet"
+    assert figure.note == "4 of 30 trials have no value"
 
 
 def test_the_ticks_of_a_logarithmic_axis_read_as_values(past: JobFacts) -> None:
