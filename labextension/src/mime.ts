@@ -67,7 +67,7 @@ class JobOutput extends Widget implements IRenderMime.IRenderer {
 
 async function isThere(settings: ServerConnection.ISettings, query: URLSearchParams): Promise<boolean> {
   try {
-    const answer = await ServerConnection.makeRequest(`${settings.baseUrl}workbench/job?${query.toString()}`, {}, settings);
+    const answer = await ServerConnection.makeRequest(`${settings.baseUrl}workbench/job?${query.toString()}`, { method: 'HEAD' }, settings);
     return answer.ok;
   } catch {
     return false; // no server extension, or no server

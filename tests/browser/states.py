@@ -140,9 +140,7 @@ def _sweep(
     space |= {f"width{index:02}": Uniform(0, 1) for index in range(more)}
     inputs = " ".join(f"${{{{inputs.{name}}}}}" for name in space)
     job = command(code=str(code), command=f"python train.py {inputs}", inputs=dict.fromkeys(space, 0.1))
-    sweep = job(**space).sweep(
-        primary_metric="loss", goal="minimize", max_total_trials=20, max_concurrent_trials=2
-    )
+    sweep = job(**space).sweep(primary_metric="loss", goal="minimize", max_total_trials=20, max_concurrent_trials=2)
     sweep.display_name = "digits"
     record, _ = prepare(sweep, client.context)
     chance = random.Random(3)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser.lab import Lab, running_lab
+from tests.browser.lab import Lab, open_without_kernel, running_lab
 from tests.browser.states import nobody_starts, write_states, write_views
 from tests.conftest import client_of
 from workbench import MLClient
@@ -44,9 +44,7 @@ def opened(client: MLClient, states: dict[str, str], browser: Browser) -> Iterat
         page = context.new_page()
         failures: list[str] = []
         page.on("pageerror", lambda error: failures.append(str(error)))
-        page.goto(lab.notebook("states.ipynb"))
-        page.locator(".jp-Dialog").wait_for()
-        page.keyboard.press("Escape")  # no kernel
+        open_without_kernel(page, lab, "states.ipynb")
         yield page, lab
         context.close()
         assert failures == []

@@ -13,6 +13,10 @@ type Scale = [number, string][];
 const ON_LIGHT: Scale = [[0, '#b5c92f'], [0.33, '#35b779'], [0.66, '#31688e'], [1, '#440154']];
 const ON_DARK: Scale = [[0, '#7a68c4'], [0.33, '#4596b8'], [0.66, '#43c286'], [1, '#fde725']];
 
+/** Lines that are drawn of a large sweep: more are a carpet, and take seconds. Of these, so many are the best ones. */
+export const MOST_LINES = 800;
+const BEST_LINES = 200;
+
 type Options = Record<string, unknown>;
 
 /** One figure that Python draws and plotly shows; asked for again while it can be seen and something has changed. */
@@ -82,7 +86,9 @@ export class Chart {
 
   /** Draw what is there again, in the colours of a theme that has changed. */
   recolor(): void {
-    if (this.figure && this.plotly) {
+    if (!this.visible) {
+      this.stale = true;
+    } else if (this.figure && this.plotly) {
       void this.draw(this.figure, this.plotly);
     }
   }
@@ -207,6 +213,10 @@ export class ParallelChart extends Chart {
   private brushes = new Map<string, [number, number][]>();
   private readonly hint = h('div', { class: 'wb-hint', 'aria-live': 'polite' });
   private selectedRanges: [number, number][] = [];
+  /** Rows of the figure that are drawn; a brush means all of them. */
+  private drawn: number[] = [];
+  private all = false;
+  private part = '';
 
   constructor(
     state: State,
@@ -219,6 +229,12 @@ export class ParallelChart extends Chart {
     offer();
     super.set({ params: this.axes.chosen() });
     state.onSelection(() => this.takeSelection());
+  }
+
+  /** Draw all lines, however many, or a part of very many. */
+  drawAll(all: boolean): void {
+    this.all = all;
+    this.recolor();
   }
 
   /** The brushed parts of the parameters' axes. */
@@ -290,10 +306,17 @@ export class ParallelChart extends Chart {
   protected override async draw(figure: Figure, plotly: Plotly): Promise<void> {
     const [trace] = figure.data;
     if (trace) {
+      const line = trace['line'] as { color: number[] };
+      this.drawn = this.rowsToDraw(line.color);
+      const isPart = this.drawn.length < figure.trials.length;
+      const only = <T>(values: T[]): T[] => (isPart ? this.drawn.map(row => values[row] as T) : values);
+      this.part = isPart ? `${this.drawn.length} of ${figure.trials.length} lines: the best ${BEST_LINES} and a sample of the others; a brush means all` : '';
+      this.unhovered();
       const dimensions = (trace['dimensions'] as Dimension[]).map((dimension, index) => {
         const axis = figure.axes[index]?.name ?? '';
         const ranges = this.brushes.get(axis) ?? (axis === TRIAL ? this.selectedRanges : undefined);
-        const { constraintrange: _, ...rest } = dimension;
+        const { constraintrange: _, ...given } = dimension;
+        const rest = { ...given, values: only(given.values) };
         return ranges?.length ? { ...rest, constraintrange: ranges } : rest;
       });
       const style = getComputedStyle(this.element);
@@ -305,7 +328,7 @@ export class ParallelChart extends Chart {
           data: [
             {
               ...trace,
-              line: { ...(trace['line'] as object), colorscale: isDark(style.backgroundColor) ? ON_DARK : ON_LIGHT },
+              line: { ...line, color: only(line.color), colorscale: isDark(style.backgroundColor) ? ON_DARK : ON_LIGHT },
               dimensions,
               labelfont: { color, size: 12 },
               tickfont: { color, size: 10 },
@@ -322,20 +345,46 @@ export class ParallelChart extends Chart {
     this.apply();
   }
 
+  /** All rows; of very many the best ones, the selected ones, and some of the others, spread over their ranks. */
+  private rowsToDraw(scores: number[]): number[] {
+    const rows = scores.map((_, row) => row);
+    if (this.all || rows.length <= MOST_LINES) {
+      return rows;
+    }
+    const sign = this.state.header?.metric?.goal === 'minimize' ? 1 : -1;
+    const ranked = rows.toSorted((a, b) => sign * ((scores[a] ?? 0) - (scores[b] ?? 0)));
+    const chosen = new Set(ranked.slice(0, BEST_LINES));
+    const rest = ranked.slice(BEST_LINES);
+    const step = rest.length / (MOST_LINES - BEST_LINES);
+    for (let place = 0; place < rest.length; place += step) {
+      chosen.add(rest[Math.floor(place)] ?? 0);
+    }
+    this.figure?.trials.forEach((number, row) => {
+      if (this.state.selected.has(this.state.byNumber(number)?.name ?? '')) {
+        chosen.add(row);
+      }
+    });
+    return rows.filter(row => chosen.has(row));
+  }
+
   protected override prepared(plotly: Plotly): void {
     super.prepared(plotly);
     this.plot.on('plotly_restyle', event => this.readBrushes((event as [Record<string, unknown>])[0]));
     this.plot.on('plotly_hover', event => this.hovered(event as { curveNumber?: number }));
-    this.plot.on('plotly_unhover', () => (this.hint.textContent = ''));
+    this.plot.on('plotly_unhover', () => this.unhovered());
+  }
+
+  private unhovered(): void {
+    this.hint.textContent = this.part;
   }
 
   private hovered(event: { curveNumber?: number }): void {
-    const trial = this.state.byNumber(this.figure?.trials[event.curveNumber ?? -1] ?? -1);
+    const trial = this.state.byNumber(this.figure?.trials[this.drawn[event.curveNumber ?? -1] ?? -1] ?? -1);
     this.hint.textContent = trial
       ? `trial ${trial.number} · ${Object.entries(trial.params)
           .map(([name, value]) => `${name}=${typeof value === 'number' ? number(value) : String(value)}`)
           .join(' · ')} · ${number(trial.score)}`
-      : '';
+      : this.part;
   }
 
   /** What was dragged is in the event; what the plot holds may be from before, or from an update since. */

@@ -1,5 +1,5 @@
 import { askForCell } from './asking';
-import { Chart, ParallelChart } from './charts';
+import { Chart, MOST_LINES, ParallelChart } from './charts';
 import { duration, h, number, popup, status, throttled } from './dom';
 import { LogPanel, OutputsPanel, RegisterPanel, UsagePanel, factsTable, type Panel } from './panels';
 import type { Gpu, Machine } from './protocol';
@@ -48,6 +48,8 @@ class View {
   private readonly buttons = new Map<string, HTMLButtonElement>();
   private readonly clock: number;
   private readonly themes: MutationObserver;
+  /** A change of theme is several changes of the page. */
+  private readonly recolor = throttled(() => this.panels.forEach(({ panel }) => panel.recolor?.()), 100);
   private readonly drawHead = throttled(() => this.showHead(), 150);
   private tabs: HTMLElement | null = null;
   private table: TrialTable | null = null;
@@ -72,7 +74,7 @@ class View {
     });
     this.state.onLink(() => this.showLink());
     this.clock = window.setInterval(() => this.tick(), CLOCK_EVERY);
-    this.themes = new MutationObserver(() => this.panels.forEach(({ panel }) => panel.recolor?.()));
+    this.themes = new MutationObserver(() => this.recolor());
     for (const element of [document.body, document.documentElement]) {
       this.themes.observe(element, { attributes: true, attributeFilter: ['data-jp-theme-light', 'data-jp-theme-name', 'class', 'data-vscode-theme-id'] });
     }
@@ -81,6 +83,7 @@ class View {
   destroy(): void {
     window.clearInterval(this.clock);
     this.drawHead.cancel();
+    this.recolor.cancel();
     this.themes.disconnect();
     this.panels.forEach(({ panel }) => panel.destroy?.());
     this.table?.destroy();
@@ -390,8 +393,11 @@ class View {
   // Tools of the tabs
 
   private parallelTools(): HTMLElement {
-    const top = h('select', { 'aria-label': 'how many trials', change: () => this.parallel?.set({ top: top.value ? Number(top.value) : null }) },
-      ...[['', 'all trials'], ['10', 'best 10'], ['50', 'best 50'], ['200', 'best 200']].map(([value, title]) => h('option', { value: value ?? '' }, title ?? '')));
+    const top = h('select', { 'aria-label': 'how many trials', change: () => {
+      this.parallel?.drawAll(top.value === 'all');
+      this.parallel?.set({ top: Number(top.value) || null });
+    } },
+      ...[['', `all, or ${MOST_LINES} of very many`], ['all', 'all, however many'], ['10', 'best 10'], ['50', 'best 50'], ['200', 'best 200']].map(([value, title]) => h('option', { value: value ?? '' }, title ?? '')));
     const clear = h('button', { type: 'button', 'data-action': 'clear', click: () => this.parallel?.clear() }, 'Clear brush');
     const narrow = h('button', { type: 'button', 'data-action': 'narrow', title: 'Draw the trials yet to come from the brushed ranges only' }, 'Narrow the search to this brush');
     narrow.addEventListener('click', () => void this.act(narrow, () => this.state.ask('narrow', { ranges: this.parallel?.ranges() ?? {} })));
