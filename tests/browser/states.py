@@ -146,7 +146,10 @@ def _sweep(
     chance = random.Random(3)
     rows, values = [], []
     for number in range(trials):
-        params = {"lr": math.exp(chance.uniform(-9, -1)), "optimizer": chance.choice(["sgd", "adam", "rmsprop"])}
+        params: dict[str, Any] = {
+            "lr": math.exp(chance.uniform(-9, -1)),
+            "optimizer": chance.choice(["sgd", "adam", "rmsprop"]),
+        }
         params |= {f"width{index:02}": chance.random() for index in range(more)}
         state = trial or (JobStatus.COMPLETED if number < trials - 2 else status)
         loss = 0.2 + 0.1 * abs(math.log10(params["lr"]) + 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -92,7 +93,7 @@ def test_from_a_cell_to_a_registered_model(  # noqa: PLR0915 - one story, told o
 ) -> None:
     from playwright.sync_api import expect
 
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=60_000)
     (lab.root / "src").mkdir()
     (lab.root / "src" / "train.py").write_text(_TRAIN)
     write_cells(lab.root / "story.ipynb", [_SUBMIT.format(gate=gate.path), _BUSY.format(busy=busy.path)])
@@ -188,7 +189,7 @@ _AGAIN = """%load_ext workbench
 def test_a_sweep_from_the_form_and_from_a_new_kernel(page: Page, lab: Lab, gate: Fifo, shots: Path) -> None:
     from playwright.sync_api import expect
 
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=60_000)
     (lab.root / "form").mkdir()
     (lab.root / "form" / "train.py").write_text(_SCRIPT.format(gate=gate.path))
     write_cells(lab.root / "form.ipynb", [_FORM, _AGAIN])
@@ -218,8 +219,8 @@ def test_a_sweep_from_the_form_and_from_a_new_kernel(page: Page, lab: Lab, gate:
     run_cell(page, 2)
     view = cells.nth(2).locator(".wb-view")
     expect(view.locator(".wb-head")).to_contain_text("2 of 4")
-    (kernel,) = lab.kernels()
-    lab.fetch(f"api/kernels/{kernel['id']}/restart", method="POST")
+    sessions = {session["path"]: session["kernel"]["id"] for session in json.loads(lab.fetch("api/sessions")[1])}
+    lab.fetch(f"api/kernels/{sessions['form.ipynb']}/restart", method="POST")
     gate.open(1)
     expect(view.locator(".wb-head")).to_contain_text("3 of 4")
     run_cell(page, 2)
@@ -237,7 +238,7 @@ def test_a_sweep_from_the_form_and_from_a_new_kernel(page: Page, lab: Lab, gate:
 def test_without_the_extension_the_widget_is_live(page: Page, lab: Lab, lab_client: MLClient, gate: Fifo) -> None:
     from playwright.sync_api import expect
 
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=60_000)
     (lab.root / "widget").mkdir()
     (lab.root / "widget" / "train.py").write_text(_SCRIPT.format(gate=gate.path))
     job = command(

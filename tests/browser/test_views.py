@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser.lab import Lab, open_without_kernel, running_lab
+from tests.browser.lab import Lab, open_without_kernel
 from tests.browser.states import nobody_starts, write_states, write_views
 from tests.conftest import client_of
 from workbench import MLClient
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 AXE = Path(__file__).parents[2] / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
-THEMES = ("JupyterLab Dark", "JupyterLab Dark High Contrast", "JupyterLab Light")
+THEMES = ("JupyterLab Dark", "JupyterLab Dark High Contrast")  # it opens in the light one
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> Iterator[MLClient]:
-    with client_of(tmp_path_factory.mktemp("states") / "served", mlflow_database) as client, nobody_starts(client):
+def client(lab: Lab, mlflow_database: Path) -> Iterator[MLClient]:
+    with client_of(lab.root / "states", mlflow_database) as client, nobody_starts(client):
         yield client
 
 
@@ -35,29 +35,18 @@ def states(client: MLClient, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 
 @pytest.fixture(scope="module")
-def opened(client: MLClient, states: dict[str, str], browser: Browser) -> Iterator[tuple[Page, Lab]]:
+def page(lab: Lab, client: MLClient, states: dict[str, str], browser: Browser) -> Iterator[Page]:
     """A notebook with a view of each state, opened once."""
-    write_views(client.workspace_folder / "states.ipynb", client, list(states.values()))
-    with running_lab(client.workspace_folder) as lab:
-        context = browser.new_context(viewport={"width": 1280, "height": 1000})
-        context.set_default_timeout(60_000)
-        page = context.new_page()
-        failures: list[str] = []
-        page.on("pageerror", lambda error: failures.append(str(error)))
-        open_without_kernel(page, lab, "states.ipynb")
-        yield page, lab
-        context.close()
-        assert failures == []
-
-
-@pytest.fixture
-def page(opened: tuple[Page, Lab]) -> Page:
-    return opened[0]
-
-
-@pytest.fixture
-def lab(opened: tuple[Page, Lab]) -> Lab:
-    return opened[1]
+    write_views(lab.root / "states.ipynb", client, list(states.values()))
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    failures: list[str] = []
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    open_without_kernel(page, lab, "states.ipynb")
+    yield page
+    context.close()
+    assert failures == []
 
 
 @pytest.fixture

@@ -71,7 +71,6 @@ def parallel_coordinates(facts: JobFacts, *, top: int | None = None, params: Seq
     chosen = [known[name] for name in (list(known)[:USUAL_AXES] if params is None else params)][: MOST_AXES - 2]
     scored = _scored(facts)
     shown = sorted(_ranked(facts, scored)[:top], key=_number)
-    hidden = len(facts.trials) - len(shown)
     scores = [trial.score for trial in shown]
     dimensions = [_trial_dimension(shown), *(_dimension(axis, shown) for axis in chosen)]
     metric = Axis(facts.metric or "", "linear")

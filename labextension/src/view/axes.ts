@@ -13,7 +13,7 @@ export class AxisChooser {
   readonly element: HTMLElement;
   private readonly list = h('ul', { class: 'wb-list' });
   private readonly search = h('input', { type: 'search', placeholder: 'search', 'aria-label': 'search axes', input: () => this.show() });
-  private readonly told = h('div', { class: 'wb-dim', role: 'status' });
+  private readonly told = h('div', { class: 'wb-dim', 'aria-live': 'polite' });
   private order: string[] = [];
   private shown = new Set<string>();
   private readonly params = new Set<string>();
