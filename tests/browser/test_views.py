@@ -214,15 +214,17 @@ def test_a_saved_notebook_holds_the_last_state(
 
     name = states["running"]
     expect(look("running").locator(".wb-head")).to_contain_text("Running")
+    unsaved = page.locator(".lm-TabBar-tab.jp-mod-dirty", has_text="states.ipynb")
     page.keyboard.press("Control+s")
+    expect(unsaved).to_have_count(0)
     with client.context.store.write() as writer:
         for number in (10, 11):
             writer.update_job(f"{name}_{number}", status=JobStatus.COMPLETED, ended=2e9)
         writer.update_job(name, status=JobStatus.COMPLETED, ended=2e9)
     expect(look("running").locator(".wb-head")).to_contain_text("✓ Completed")
-    expect(page.locator(".lm-TabBar-tab.jp-mod-dirty", has_text="states.ipynb")).to_have_count(1)
+    expect(unsaved).to_have_count(1)
     page.keyboard.press("Control+s")
-    expect(page.locator(".lm-TabBar-tab.jp-mod-dirty", has_text="states.ipynb")).to_have_count(0)
+    expect(unsaved).to_have_count(0)
     book = json.loads((lab.root / "states.ipynb").read_text())
     kept = {
         data["application/vnd.workbench.job+json"]["name"]: data

@@ -30,7 +30,9 @@ export class Chart {
   private readonly none = h('div', { class: 'wb-none', hidden: true });
   private readonly refreshSoon = throttled(() => void this.refresh(), EVERY);
   private readonly sizes: ResizeObserver;
-  private visible = false;
+  private readonly looks: IntersectionObserver;
+  private shown = false;
+  private onScreen = false;
   private stale = true;
   private asking = false;
   private held = false;
@@ -51,6 +53,14 @@ export class Chart {
       }
     });
     this.sizes.observe(this.plot);
+    // A long notebook has many views: those that are scrolled away cost nothing.
+    this.looks = new IntersectionObserver(entries => {
+      this.onScreen = entries.at(-1)?.isIntersecting ?? false;
+      if (this.visible && this.stale) {
+        void this.refresh();
+      }
+    });
+    this.looks.observe(this.element);
     this.plot.addEventListener('pointerdown', () => (this.held = true));
     window.addEventListener('pointerup', this.release);
   }
@@ -65,9 +75,13 @@ export class Chart {
     }
   };
 
+  private get visible(): boolean {
+    return this.shown && this.onScreen;
+  }
+
   show(visible: boolean): void {
-    this.visible = visible;
-    if (visible && this.stale) {
+    this.shown = visible;
+    if (this.visible && this.stale) {
       void this.refresh();
     }
   }
@@ -97,6 +111,7 @@ export class Chart {
     this.refreshSoon.cancel();
     window.removeEventListener('pointerup', this.release);
     this.sizes.disconnect();
+    this.looks.disconnect();
     this.plotly?.purge(this.plot);
   }
 

@@ -67,6 +67,7 @@ class View {
     this.state = new State(transport);
     this.element.append(h('style', {}, STYLES), this.head, this.bar, this.message, this.body);
     this.head.append(h('span', { class: 'wb-dim' }, 'Connecting …'));
+    void transport.loadPlotly().catch(() => undefined); // begun early; a chart that needs it says what went wrong
     this.state.onChange(() => {
       this.build();
       this.drawHead();
