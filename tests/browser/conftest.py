@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab_client(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> Iterator[MLClient]:
-    """A client on the workspace that JupyterLab serves."""
+    """A client on the workspace that the JupyterLab of this module serves."""
     with client_of(tmp_path_factory.mktemp("lab") / "served", mlflow_database) as client:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab(lab_client: MLClient) -> Iterator[Lab]:
     """A JupyterLab that serves the workspace's folder."""
     with running_lab(lab_client.workspace_folder) as lab:

@@ -23,7 +23,7 @@ Message = Mapping[str, Any]
 
 _LOOK = 1.0  # seconds between looks when nothing rings: a clock runs, and the supervisor may have to be revived
 _ANSWERERS = 4  # threads, made when they are needed
-_CALM = 0.1  # seconds between two messages
+_CALM = 0.12  # seconds between two messages
 
 _log = logging.getLogger(__name__)
 
