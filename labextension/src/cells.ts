@@ -34,4 +34,3 @@ export const insertCells: JupyterFrontEndPlugin<void> = {
   }
 };
 
-export default insertCells;

@@ -19,13 +19,16 @@ export interface Keeper {
   keep(data: Record<string, string>): void;
 }
 
+type Focused = (trial: string | null) => void;
+
 /**
  * Put a live view of a job into `parent`; the function that is returned takes it away again.
  *
  * @param keeper is handed the last state once the job has ended.
+ * @param focused is told of the trial that log, outputs and registration are about, when it is another one.
  */
-export function mount(parent: HTMLElement, transport: Transport, keeper?: Keeper): () => void {
-  const view = new View(transport, keeper);
+export function mount(parent: HTMLElement, transport: Transport, keeper?: Keeper, focused?: Focused): () => void {
+  const view = new View(transport, keeper, focused);
   parent.append(view.element);
   return () => view.destroy();
 }
@@ -62,7 +65,8 @@ class View {
 
   constructor(
     transport: Transport,
-    private readonly keeper?: Keeper
+    private readonly keeper?: Keeper,
+    focused?: Focused
   ) {
     this.state = new State(transport);
     this.element.append(h('style', {}, STYLES), this.head, this.bar, this.message, this.body);
@@ -73,12 +77,27 @@ class View {
       this.drawHead();
       this.keepLastState();
     });
+    if (focused) {
+      this.tellFocus(focused);
+    }
     this.state.onLink(() => this.showLink());
     this.clock = window.setInterval(() => this.tick(), CLOCK_EVERY);
     this.themes = new MutationObserver(() => this.recolor());
     for (const element of [document.body, document.documentElement]) {
       this.themes.observe(element, { attributes: true, attributeFilter: ['data-jp-theme-light', 'data-jp-theme-name', 'class', 'data-vscode-theme-id'] });
     }
+  }
+
+  private tellFocus(focused: Focused): void {
+    let told: string | null | undefined;
+    const tell = (): void => {
+      if (this.state.header && this.state.focus !== told) {
+        told = this.state.focus;
+        focused(told);
+      }
+    };
+    this.state.onSelection(tell);
+    this.state.onChange(tell);
   }
 
   destroy(): void {
