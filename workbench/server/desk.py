@@ -7,9 +7,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from workbench.client.machine import MachineWatch
 from workbench.client.ml_client import MLClient
 from workbench.errors import NotFoundError
 from workbench.server.places import inside
@@ -24,6 +26,14 @@ _QUICK, _SLOW = 4, 8  # threads for what reads the store, and for what may wait 
 _MOST_FACTS = 4  # jobs whose trials are kept at hand for figures
 
 _Answer = TypeVar("_Answer")
+
+
+@dataclass
+class _Kept:
+    """The facts of one job, for one thread at a time."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    facts: JobFacts | None = None
 
 
 class Workspace:
@@ -41,8 +51,9 @@ class Workspace:
         self.client = MLClient.of_server(path)
         self.reader = MLClient.of_server(path)
         self.summaries = Summaries(self.reader.context.workspace, root)
+        self.machine = MachineWatch(self.reader.context.workspace)
         self.file = _identity(self.reader.context.workspace)
-        self._facts: OrderedDict[str, JobFacts] = OrderedDict()
+        self._facts: OrderedDict[str, _Kept] = OrderedDict()
         self._lock = threading.Lock()
 
     def with_facts(self, name: str, use: Callable[[JobFacts], _Answer]) -> _Answer:
@@ -52,15 +63,16 @@ class Workspace:
             NotFoundError: there is no such job.
         """
         with self._lock:
-            facts = self._facts.pop(name, None)
-            if facts is None:
-                facts = JobFacts(self.reader.context.store, self.reader.context.workspace, name)
-            else:
-                facts.refresh()
-            self._facts[name] = facts
+            kept = self._facts.pop(name, None) or _Kept()
+            self._facts[name] = kept
             while len(self._facts) > _MOST_FACTS:
                 self._facts.popitem(last=False)
-            return use(facts)
+        with kept.lock:
+            if kept.facts is None:
+                kept.facts = JobFacts(self.reader.context.store, self.reader.context.workspace, name)
+            else:
+                kept.facts.refresh()
+            return use(kept.facts)
 
     def close(self) -> None:
         """Close the store."""

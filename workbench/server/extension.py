@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ class WorkbenchExtension(ExtensionApp):
 
     async def stop_extension(self) -> None:
         """Close everything."""
-        self.desk.close()
+        await asyncio.to_thread(self.desk.close)
 
     def _revive(self) -> None:
         try:
