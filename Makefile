@@ -23,7 +23,7 @@ lint:
 types:
 	$(BIN)/mypy
 
-tests: $(VENV)/chromium
+tests: $(VENV)/chromium labextension/node_modules
 	$(ENGINE) $(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --nbval-lax --nbval-current-env tests notebooks/*.ipynb
 
 chaos: setup  ## the long run: make chaos KILLS=1000 SEED=7
@@ -40,7 +40,8 @@ clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis notebooks/.workbench notebooks/runs notebooks/data
 
 # The front end is built when the package is installed, so what it is made of counts too.
-FRONT := $(wildcard labextension/*.json labextension/src/*.ts labextension/src/*/*.ts)
+FRONT := $(wildcard labextension/*.json labextension/*/*.json labextension/*/*.css \
+	labextension/src/*.ts labextension/src/*/*.ts labextension/src/*/*/*.ts)
 
 $(VENV)/demo: pyproject.toml $(FRONT) | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[demo]'
@@ -49,6 +50,10 @@ $(VENV)/demo: pyproject.toml $(FRONT) | $(BIN)/uv
 $(VENV)/dev: pyproject.toml $(FRONT) | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]'
 	@touch $@
+
+# The build leaves it there; a clone that was cleaned, or built elsewhere, gets it again for the front end's own tests.
+labextension/node_modules: | $(VENV)/dev
+	cd labextension && PATH="$(abspath $(BIN)):$$PATH" npm ci --silent
 
 # The tests of what people see drive a real browser.
 $(VENV)/chromium: | $(VENV)/dev

@@ -44,13 +44,18 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def failures() -> list[str]:
+    """What scripts of the page have failed with; a test may take out what it has caused on purpose."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, failures: list[str]) -> Iterator[Page]:
     """A page whose scripts must not fail."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
     context.set_default_timeout(60_000)
     page = context.new_page()
-    failures: list[str] = []
-    page.on("pageerror", lambda error: failures.append(str(error)))
+    page.on("pageerror", lambda error: failures.append(f"{error}\n{error.stack}"))
     yield page
     context.close()
     assert failures == []

@@ -1,0 +1,136 @@
+import type { IDocumentManager } from '@jupyterlab/docmanager';
+import type { DocumentRegistry } from '@jupyterlab/docregistry';
+import { NotebookActions, type INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
+import type { CommandRegistry } from '@lumino/commands';
+import type { Contents } from '@jupyterlab/services';
+import { isOnlyAssignments } from './assignments';
+
+const TAG = 'parameters';
+
+/** The user's notebooks, open or on disk. */
+export class Notebooks {
+  constructor(
+    private readonly documents: IDocumentManager,
+    private readonly tracker: INotebookTracker,
+    private readonly commands: CommandRegistry
+  ) {}
+
+  /** The notebook that the user works in. */
+  get current(): NotebookPanel | null {
+    return this.tracker.currentWidget;
+  }
+
+  /** Save a notebook if it is open and was changed. */
+  async save(path: string): Promise<void> {
+    const context = this.opened(path)?.context;
+    if (context?.model.dirty) {
+      await context.save();
+    }
+  }
+
+  /** The text of its code cells, as they stand in the editor, else on disk. */
+  async source(path: string): Promise<string> {
+    const open = this.opened(path);
+    await open?.context.ready;
+    const cells = open ? (open.content.model?.toJSON() as { cells: RawCell[] } | undefined)?.cells : ((await this.contents().get(path)).content as { cells: RawCell[] }).cells;
+    return (cells ?? []).filter(cell => cell.cell_type === 'code').map(textOf).join('\n');
+  }
+
+  /** Be told when a notebook was saved; the function that is returned ends that. */
+  onSaved(path: string, tell: () => void): () => void {
+    const context = this.opened(path)?.context;
+    const take = (_: unknown, state: DocumentRegistry.SaveState): void => {
+      if (state === 'completed') {
+        tell();
+      }
+    };
+    context?.saveState.connect(take);
+    const opened = (_: unknown, panel: NotebookPanel): void => {
+      if (panel.context.path === path) {
+        panel.context.saveState.connect(take);
+      }
+    };
+    this.tracker.widgetAdded.connect(opened);
+    return () => {
+      this.tracker.widgetAdded.disconnect(opened);
+      this.tracker.forEach(panel => panel.context.saveState.disconnect(take));
+    };
+  }
+
+  /** Tag the cell that assigns the defaults, or make one at the top; then save. */
+  async tagParameters(path: string): Promise<void> {
+    const panel = (this.opened(path) ?? this.documents.openOrReveal(path)) as NotebookPanel | undefined;
+    if (!panel) {
+      return;
+    }
+    await panel.context.ready;
+    const notebook = panel.content;
+    const tagged = notebook.widgets.findIndex(cell => tagsOf(cell.model.getMetadata('tags')).includes(TAG));
+    let index = tagged >= 0 ? tagged : notebook.widgets.findIndex(cell => cell.model.type === 'code' && isOnlyAssignments(cell.model.sharedModel.getSource()));
+    if (index < 0) {
+      index = notebook.widgets.findIndex(cell => cell.model.type === 'code');
+      index = index < 0 ? notebook.widgets.length : index;
+      notebook.model?.sharedModel.insertCell(index, { cell_type: 'code', source: '# Defaults; each trial gets its own values in the next cell\nlearning_rate = 0.01  # an example: put your own here', metadata: {} });
+    }
+    const cell = notebook.widgets[index];
+    if (cell && tagged < 0) {
+      cell.model.setMetadata('tags', [...tagsOf(cell.model.getMetadata('tags')), TAG]);
+    }
+    notebook.activeCellIndex = index;
+    await notebook.scrollToItem(index);
+    await panel.context.save();
+  }
+
+  /** Put a code cell below the active one; into a new notebook where none is open. Runs it if that is asked. */
+  async insert(source: string, run = false): Promise<void> {
+    const panel = this.current ?? ((await this.commands.execute('notebook:create-new', { kernelName: undefined })) as NotebookPanel);
+    await panel.context.ready;
+    const notebook = panel.content;
+    const active = notebook.activeCell;
+    if (active?.model.type === 'code' && !active.model.sharedModel.getSource().trim()) {
+      active.model.sharedModel.setSource(source);
+    } else {
+      NotebookActions.insertBelow(notebook);
+      notebook.activeCell?.model.sharedModel.setSource(source);
+    }
+    await this.commands.execute('docmanager:open', { path: panel.context.path });
+    await notebook.scrollToItem(notebook.activeCellIndex);
+    if (run) {
+      await panel.sessionContext.ready;
+      await NotebookActions.run(notebook, panel.sessionContext);
+    }
+  }
+
+  /** Write a notebook under a name that is still free; returns its path. */
+  async write(name: string, content: object): Promise<string> {
+    const listed = (await this.contents().get('', { content: true })).content as { name: string }[];
+    const taken = new Set(listed.map(entry => entry.name));
+    let path = `${name}.ipynb`;
+    for (let number = 2; taken.has(path); number += 1) {
+      path = `${name}-${number}.ipynb`;
+    }
+    await this.contents().save(path, { type: 'notebook', format: 'json', content });
+    return path;
+  }
+
+  private opened(path: string): NotebookPanel | undefined {
+    return this.tracker.find(panel => panel.context.path === path);
+  }
+
+  private contents(): Contents.IManager {
+    return this.documents.services.contents;
+  }
+}
+
+interface RawCell {
+  cell_type: string;
+  source: string | string[];
+}
+
+function textOf(cell: RawCell): string {
+  return typeof cell.source === 'string' ? cell.source : cell.source.join('');
+}
+
+function tagsOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : [];
+}

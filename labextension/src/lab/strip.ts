@@ -1,0 +1,70 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { Widget } from '@lumino/widgets';
+import { bytes, h, number } from '../view/dom';
+import type { JobsModel } from './jobs';
+import type { Gpu, Queue } from './protocol';
+
+/** What of the machine is in use, and who waits for it. */
+export class Strip extends Widget {
+  private shown = '';
+  private isOpen = false;
+
+  constructor(
+    private readonly model: JobsModel,
+    private readonly trans: TranslationBundle
+  ) {
+    super();
+    this.addClass('wbl-strip');
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', trans.__('Machine and queue'));
+    this.refresh();
+    model.changed.connect(this.refresh, this);
+  }
+
+  override dispose(): void {
+    this.model.changed.disconnect(this.refresh, this);
+    super.dispose();
+  }
+
+  private refresh(): void {
+    const queue = this.model.queue;
+    const text = JSON.stringify(queue);
+    if (text === this.shown) {
+      return;
+    }
+    this.shown = text;
+    this.node.replaceChildren(...(queue ? this.content(queue) : []));
+    this.setHidden(!queue);
+  }
+
+  private content(queue: Queue): HTMLElement[] {
+    const trans = this.trans;
+    const gauges = queue.gpus.map(gpu => this.gpu(gpu));
+    const { used, total } = queue.cores;
+    gauges.push(this.gauge(trans.__('Cores'), trans.__('%1 of %2', number(used), number(total)), used / Math.max(1, total), trans.__('Cores that trials have leased')));
+    const running = queue.running.reduce((sum, entry) => sum + entry.trials, 0);
+    const line = h('div', { class: 'wbl-queueline' }, trans._n('%1 trial runs', '%1 trials run', running));
+    if (!queue.queued.length) {
+      line.append(` · ${trans.__('nobody waits')}`);
+      return [...gauges, line];
+    }
+    const details = h('details', { class: 'wbl-queue', toggle: event => (this.isOpen = (event.target as HTMLDetailsElement).open) });
+    details.open = this.isOpen;
+    details.append(
+      h('summary', {}, `${line.textContent ?? ''} · ${trans._n('%1 waits', '%1 wait', queue.queued.length)}`),
+      h('ol', {}, ...queue.queued.slice(0, 50).map(entry => h('li', {}, h('b', {}, entry.displayName || entry.name), entry.waitsFor ? ` ${entry.waitsFor}` : '')))
+    );
+    return [...gauges, details];
+  }
+
+  private gpu(gpu: Gpu): HTMLElement {
+    const told = `${bytes(gpu.memoryUsed)} / ${bytes(gpu.memoryTotal)}`;
+    return this.gauge(`GPU ${gpu.label || gpu.index}`, told, gpu.memoryUsed / Math.max(1, gpu.memoryTotal), [gpu.name, ...gpu.holders].join('\n'));
+  }
+
+  private gauge(name: string, told: string, share: number, title: string): HTMLElement {
+    const bar = h('span', { class: 'wbl-gaugebar', 'aria-hidden': 'true' }, h('i'));
+    (bar.firstElementChild as HTMLElement).style.width = `${Math.round(100 * Math.min(1, share))}%`;
+    return h('div', { class: 'wbl-gauge', title }, h('span', {}, name), bar, h('span', { class: 'wbl-told' }, told));
+  }
+}

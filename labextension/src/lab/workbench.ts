@@ -1,0 +1,65 @@
+import { Token } from '@lumino/coreutils';
+import type { ServerConnection } from '@jupyterlab/services';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { Api, ApiError, jobPath } from './api';
+import { Changes } from './changes';
+import { JobsModel } from './jobs';
+import type { Page, Summary, Workspace } from './protocol';
+import type { Settings } from './settings';
+
+/** What the parts of the extension share: the jobs, the server, the words, and which job is meant. */
+export const IWorkbench = new Token<Workbench>('workbench-lab:IWorkbench', 'The jobs of the workbench, and the server that has them.');
+
+export class Workbench {
+  readonly api: Api;
+  readonly model: JobsModel;
+  private changes: Changes | null = null;
+  /** Says which job a command means that was given none: the one that is chosen in the panel. */
+  chosen: () => Summary | null = () => null;
+
+  constructor(
+    server: ServerConnection.ISettings,
+    readonly settings: Settings,
+    readonly trans: TranslationBundle
+  ) {
+    this.api = new Api(server, () => settings.current.workspace);
+    this.model = new JobsModel((parent, offset, limit) =>
+      this.api.get<Page>(jobPath(parent, 'children'), { order: 'running', offset, limit: limit ?? settings.current.pageSize })
+    );
+    this.model.parentsChanged.connect((_, parents) => this.changes?.expand(parents));
+    this.model.changed.connect(this.lookWhy, this);
+  }
+
+  /** Begin to listen; what was known stays, and is brought up to date. */
+  listen(): void {
+    this.changes?.close();
+    this.changes = new Changes(() => this.api.socket('changes'), this.model);
+  }
+
+  async loadArchived(): Promise<void> {
+    this.model.add((await this.api.get<Page>('jobs', { archived: true })).jobs);
+  }
+
+  /** What is known of a job; asked for where it is not known yet. */
+  async job(name: string): Promise<Summary> {
+    return this.model.find(name) ?? this.api.get<Summary>(jobPath(name));
+  }
+
+  /** The workspace's folder, as views want it. */
+  async root(): Promise<string> {
+    return (this.model.workspace ?? (await this.api.get<Workspace>('workspace'))).root;
+  }
+
+  private async lookWhy(): Promise<void> {
+    if (this.model.link !== 'down' || this.model.loaded) {
+      return;
+    }
+    try {
+      await this.api.get('workspace');
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) {
+        this.model.setLink('missing');
+      }
+    }
+  }
+}

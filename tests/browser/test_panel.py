@@ -1,0 +1,271 @@
+"""The panel, the form and the pages in a real JupyterLab: from nothing to a registered model, and whatever happens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.axe import serious_problems
+from tests.browser.crowd import crowd
+from tests.browser.lab import Lab
+from tests.supervisor.gates import Gate, until
+from workbench import MLClient
+from workbench.sweep import Choice
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+# What a browser itself writes when it cannot reach the server: the page has no say in it.
+_UNREACHABLE = re.compile(r"ERR_CONNECTION|WebSocket connection to|Failed to fetch|NetworkError|ERR_INCOMPLETE_CHUNKED")
+
+
+@pytest.fixture
+def loud(page: Page) -> Iterator[list[str]]:
+    """What the page writes to its console as errors; nothing may be left at the end."""
+    errors: list[str] = []
+
+    def take(text: str) -> None:
+        errors.append(text)
+
+    page.on("console", lambda message: take(message.text) if message.type == "error" else None)
+    yield errors
+    assert errors == []
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    gate = Gate(tmp_path / "gates")
+    yield gate
+    gate.close()
+
+
+def open_panel(page: Page, lab: Lab) -> Locator:
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=60_000)
+    page.goto(lab.open())
+    return show_panel(page)
+
+
+def show_panel(page: Page) -> Locator:
+    panel = page.locator("#workbench-jobs")
+    tab = page.locator("[data-id=workbench-jobs]")
+    tab.wait_for()
+    if not panel.is_visible():
+        tab.click()
+    panel.wait_for()
+    return panel
+
+
+def row(panel: Locator, name: str) -> Locator:
+    return panel.locator(f"[role=treeitem][data-name='{name}']")
+
+
+def choose(page: Page, row: Locator, item: str) -> None:
+    """Choose from a row's context menu."""
+    row.click(button="right")
+    page.locator(".lm-Menu").get_by_text(item, exact=True).click()
+
+
+def started(client: MLClient, gate: Gate, name: str, trials: int = 4) -> str:
+    """Submit a sweep whose trials wait at the gate, two at once; return its name once both run."""
+    job = gate.job(name=name, display_name=name, experiment_name="gates")(x=Choice([1.0, 2.0, 3.0, 4.0]))
+    sweep = job.sweep(primary_metric="score", goal="maximize", max_total_trials=trials, max_concurrent_trials=2)
+    sweep.name = name
+    client.create_or_update(sweep)
+    until(client, lambda: len([line for line in gate.starts if line.startswith(name)]) == 2)
+    return name
+
+
+def test_from_nothing_to_a_registered_model_with_no_kernel(  # noqa: PLR0915 - one story, told once
+    page: Page, lab: Lab, loud: list[str], shots: Path
+) -> None:
+    from playwright.sync_api import expect
+
+    # Who has nothing is told what to do first, and gets a notebook and a form that is filled.
+    panel = open_panel(page, lab)
+    expect(panel.get_by_text("No jobs yet")).to_be_visible()
+    assert serious_problems(page, "#workbench-jobs") == []
+    page.screenshot(path=shots / "empty.png")
+    panel.get_by_role("button", name="Try an example").click()
+    form = page.locator(".wbl-form")
+    start = form.get_by_role("button", name="Start the sweep")
+    expect(form.get_by_text("Ready: 20 trials over learning_rate")).to_be_visible()
+    expect(form.get_by_label("Metric")).to_have_value("accuracy")
+
+    # What is wrong is said at its field: at once what the page sees, and what only the server knows.
+    first = form.get_by_label("learning_rate: from")
+    first.fill("10")
+    expect(form.get_by_role("group", name="learning_rate")).to_contain_text("the smaller number comes first")
+    expect(start).to_be_disabled()
+    first.fill("0.01")
+    epochs = form.get_by_label("epochs: value")
+    epochs.fill("many")
+    expect(form.get_by_role("group", name="epochs")).to_contain_text("its default is 8")
+    expect(start).to_be_disabled()
+    assert serious_problems(page, ".wbl-form") == []
+    page.screenshot(path=shots / "form.png")
+    epochs.fill("3")
+    form.get_by_label("Trials", exact=True).fill("2")
+    expect(form.get_by_text("Ready: 2 trials")).to_be_visible()
+    start.click()
+
+    # The sweep's page opens in the form's place, and fills.
+    view = page.locator(".wbl-page .wb-view")
+    expect(view.locator(".wb-head")).to_contain_text("2 of 2")
+    expect(form).to_have_count(0)
+    sweep = panel.locator("[data-type=sweep]")
+    expect(sweep).to_contain_text("Completed")
+    expect(sweep).to_contain_text("2 of 2")
+    name = sweep.get_attribute("data-name")
+    sweep.locator(".wbl-twisty").click()
+    expect(row(panel, f"{name}_1")).to_contain_text("learning_rate")
+
+    # The best model is registered from the panel.
+    choose(page, sweep, "Register Best Model …")
+    expect(view.get_by_text("predicts on its example (2 rows)")).to_be_visible()
+    view.get_by_label("name", exact=True).fill("digits")
+    view.get_by_label("alias").fill("champion")
+    view.get_by_role("button", name=re.compile("^Register trial")).click()
+    expect(view.get_by_text("digits version 1 is registered as champion")).to_be_visible()
+    assert lab.kernels() == []
+
+    # The models page has it, with its way back; aliases are set, moved and removed with a question.
+    panel.get_by_role("button", name="Registered models").click()
+    models = page.locator(".wbl-models")
+    version = models.locator("[data-version='1']")
+    expect(version).to_contain_text("@champion")
+    expect(version).to_contain_text("accuracy 0.")
+    version.get_by_role("button", name="Set an alias of version 1").click()
+    page.locator(".jp-Dialog input").fill("candidate")
+    page.locator(".jp-Dialog").get_by_role("button", name="Set").click()
+    expect(version).to_contain_text("@candidate")
+    version.get_by_role("button", name="Remove the alias candidate").click()
+    page.locator(".jp-Dialog").get_by_role("button", name="Remove").click()
+    expect(models).to_contain_text("@candidate is removed.")
+    assert serious_problems(page, ".wbl-models", "#workbench-jobs") == []
+    page.screenshot(path=shots / "models.png")
+    version.get_by_role("button", name=re.compile(f"^{name}_")).click()
+    trial = page.locator(".wbl-page:visible")
+    expect(trial.locator(".wb-title")).to_contain_text(re.compile(f"{name}_\\d"))
+
+    # A trial's log and the notebook that it has executed open beside its page; the notebook leads back.
+    trial.locator(".jp-Toolbar").get_by_text("Log", exact=True).click()
+    expect(page.locator(".wbl-logpage")).to_be_visible()
+    trial.locator(".jp-Toolbar").get_by_text("Notebook", exact=True).click()
+    expect(page.locator(".jp-Notebook", has_text="# Parameters")).to_be_visible()
+    expect(page.locator(".wbl-marker")).to_contain_text(f"Open {name}_")
+    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()  # a server waits for kernels that start
+    page.screenshot(path=shots / "beside.png")
+
+
+def test_two_tabs_show_the_same_and_come_back_after_a_reload(
+    page: Page, lab: Lab, lab_client: MLClient, gate: Gate, loud: list[str]
+) -> None:
+    from playwright.sync_api import expect
+
+    panel = open_panel(page, lab)
+    other_page = page.context.new_page()
+    other = open_panel(other_page, lab)
+    name = started(lab_client, gate, "shared_sweep")
+    for one in (panel, other):
+        expect(row(one, name)).to_have_attribute("data-status", "Running")
+        expect(one.locator(".wbl-strip")).to_contain_text("2 trials run")
+        expect(one.locator("[role=treeitem]").first).to_have_attribute("data-name", name)  # what runs comes first
+    expect(page.locator(".wbl-statusitem")).to_contain_text("1 running · 2 trials")
+    row(other, name).locator(".wbl-twisty").click()
+    expect(row(other, f"{name}_1")).to_have_attribute("data-status", "Running")
+    gate.open()
+    expect(row(panel, name)).to_contain_text("1 of 4")
+    expect(row(other, f"{name}_2")).to_have_attribute("data-status", "Running")
+
+    # Stopping asks first; both see it, and so does the list behind the bell.
+    choose(page, row(panel, name), "Stop")
+    page.locator(".jp-Dialog").get_by_role("button", name="Stop it").click()
+    for one in (panel, other):
+        expect(row(one, name)).to_have_attribute("data-status", "Canceled")
+    expect(page.locator(".Toastify__toast")).to_have_count(0)
+    other_page.close()
+
+    # A page that was open is there again after a reload.
+    row(panel, name).click()
+    expect(page.locator(".wbl-page .wb-head")).to_contain_text(name)
+    page.wait_for_function("window.jupyterapp.shell.layoutModified")
+    page.evaluate("window.jupyterapp.restored")
+    with page.expect_response(lambda answer: "/api/workspaces/" in answer.url and answer.request.method == "PUT"):
+        pass
+    page.goto(f"{lab.address}/lab")
+    expect(page.locator(".wbl-page .wb-head")).to_contain_text(name)
+
+
+def test_the_server_is_killed_and_comes_back(
+    page: Page, lab: Lab, lab_client: MLClient, gate: Gate, loud: list[str], failures: list[str]
+) -> None:
+    from playwright.sync_api import expect
+
+    panel = open_panel(page, lab)
+    name = started(lab_client, gate, "outlives_the_server")
+    expect(row(panel, name)).to_have_attribute("data-status", "Running")
+    row(panel, name).locator(".wbl-twisty").click()
+    expect(row(panel, f"{name}_0")).to_have_attribute("data-status", "Running")
+    lab.kill()
+    expect(panel).to_contain_text("The server does not answer")
+    gate.open(4)
+    until(lab_client, lambda: str(lab_client.context.store.job(name).status) == "Completed")  # type: ignore[union-attr]
+    lab.start()
+    expect(row(panel, name)).to_have_attribute("data-status", "Completed")
+    expect(row(panel, f"{name}_3")).to_have_attribute("data-status", "Completed")
+    expect(panel).not_to_contain_text("The server does not answer")
+    for told in (loud, failures):
+        told[:] = [text for text in told if not _UNREACHABLE.search(text)]
+
+
+def test_300_jobs_with_the_keyboard(
+    page: Page, lab: Lab, lab_client: MLClient, tmp_path: Path, loud: list[str]
+) -> None:
+    from playwright.sync_api import expect
+
+    names = crowd(lab_client, tmp_path / "code", 300)
+    panel = open_panel(page, lab)
+    rows = panel.locator("[role=treeitem]")
+    expect(row(panel, names[-1])).to_be_visible()
+    assert rows.count() < 60
+    tree = panel.get_by_role("tree")
+    tree.focus()
+    page.keyboard.press("End")
+    expect(row(panel, names[0])).to_be_visible()
+    expect(row(panel, names[0])).to_have_attribute("aria-selected", "true")
+    assert rows.count() < 60
+
+    # The context menu of the row that the keyboard chose.
+    page.keyboard.press("Shift+F10")
+    expect(page.locator(".lm-Menu").get_by_text("Copy Name")).to_be_visible()
+    page.keyboard.press("Escape")
+
+    # Filter, search and groups.
+    panel.get_by_label("Search jobs").fill("sweep number 29")
+    expect(rows).to_have_count(13)  # 29, 129, 229 and 290 to 299
+    panel.get_by_label("Which jobs are shown").select_option("Failed")
+    expect(rows).to_have_count(3)
+    panel.get_by_label("Search jobs").fill("")
+    panel.get_by_label("Which jobs are shown").select_option("all")
+    panel.get_by_role("button", name="Group by experiment").click()
+    group = panel.locator(".wbl-group", has_text="experiment-4")
+    expect(group).to_contain_text("60")
+    panel.get_by_role("button", name="Group by experiment").click()
+
+    # Archived jobs leave the list, and come back.
+    page.keyboard.press("Escape")
+    choose(page, row(panel, names[-1]), "Archive")
+    page.locator(".jp-Dialog").get_by_role("button", name="Archive").click()
+    expect(row(panel, names[-1])).to_have_count(0)
+    panel.get_by_label("Which jobs are shown").select_option("archived")
+    choose(page, row(panel, names[-1]), "Restore")
+    expect(row(panel, names[-1])).to_have_count(0)
+    panel.get_by_label("Which jobs are shown").select_option("all")
+    expect(row(panel, names[-1])).to_be_visible()
+    assert serious_problems(page, "#workbench-jobs") == []
