@@ -50,7 +50,8 @@ def build_with_buildkit(
     Args:
         context: an archive of the files.
         dockerfile: path in there.
-        tag, labels: of the image.
+        tag: of the image.
+        labels: of the image.
         buildargs: arguments of the build.
         engine: address of the engine.
         why: what needs BuildKit.
