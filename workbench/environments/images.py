@@ -42,7 +42,10 @@ _CHECK_PYTHON = """"$python" -c 'import sys; sys.exit(not sys.version.startswith
 _PIP = """"$python" -m venv {place}/env || {{
   echo "the Python of {image} cannot make virtual environments; its package for that is python3-venv"; exit 1; }}
 """
-_PIP_INSTALL = """env/bin/python -m pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
+# pip compiles one file after the other, which takes most of its time; a file that cannot be compiled is not imported.
+_PIP_INSTALL = """env/bin/python -m pip install --no-cache-dir --no-compile --disable-pip-version-check \\
+  -r requirements.txt
+env/bin/python -m compileall -qq -j 0 env/lib || true
 """
 _CONDA = """conda=$(command -v ./micromamba || command -v micromamba || command -v mamba || command -v conda) || {{
   fetch() {{ curl -fsSL {url} || wget -qO- {url}; }}
