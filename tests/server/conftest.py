@@ -17,6 +17,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     root = tmp_path_factory.mktemp("served")
     with running_server(root) as server:
         yield server
+    assert "workbench/server/" not in server.log.read_text()  # as a traceback of ours would have it
 
 
 @pytest.fixture(scope="session")

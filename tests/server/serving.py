@@ -22,9 +22,10 @@ from urllib.parse import quote, urlencode
 import websocket
 from openapi_schema_validator import OAS31Validator
 
-__all__ = ["BASE", "TOKEN", "Answer", "Contract", "Server", "Socket", "Space", "running_server"]
+__all__ = ["BASE", "HUB_TOKEN", "TOKEN", "Answer", "Contract", "Server", "Socket", "Space", "running_server"]
 
 TOKEN = "a-secret-token-of-these-tests"
+HUB_TOKEN = "a-secret-token-of-a-hub"
 BASE = "/user/some.body/"
 
 
@@ -221,6 +222,14 @@ class Socket:
         message = self.until(wanted)
         return next(job for job in message["jobs"] if job["name"] == name)
 
+    def until_queue(self, wanted: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+        """Return the queue, as it was told last or will be told, as soon as it is as wanted."""
+        told: list[dict[str, Any]] = [message["queue"] for message in self.heard if message.get("queue")]
+        if told and wanted(told[-1]):
+            return told[-1]
+        queue: dict[str, Any] = self.until(lambda message: message.get("queue") and wanted(message["queue"]))["queue"]
+        return queue
+
     def say(self, **message: Any) -> None:
         """Send a message."""
         self.connection.send(json.dumps(message))
@@ -243,6 +252,7 @@ def running_server(root: Path, *options: str, **variables: str) -> Iterator[Serv
         | variables
         | {
             "JUPYTER_NO_CONFIG": "1",
+            "JUPYTERHUB_API_TOKEN": HUB_TOKEN,
             "JUPYTER_CONFIG_DIR": str(settings / "config"),
             "JUPYTER_RUNTIME_DIR": str(settings / "runtime"),
             "IPYTHONDIR": str(settings / "ipython"),

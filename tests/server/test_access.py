@@ -173,6 +173,9 @@ def test_what_has_no_workspace_yet_is_empty_and_is_not_made_by_looking(server: S
     facts = nowhere.get("workspace")
     assert (facts["exists"], facts["relative"]) == (False, "nowhere")
     assert nowhere.ask("jobs/someone").status == 404
+    (server.root / "checks").mkdir()
+    checked = nowhere.post("jobs", {"yaml": "type: command\ncommand: id\n", "folder": "checks"}, 200, check="true")
+    assert checked["name"] is None
     assert not nowhere.path.exists()
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.server.serving import Contract, Server, Socket, Space
 from tests.supervisor.gates import Gate, kill_supervisor
 from tests.views.past import past_sweep
 from workbench import MLClient
+from workbench.store.schema import VERSION
 from workbench.sweep import Choice
 from workbench.trial.processes import is_alive
 
@@ -123,14 +125,14 @@ def test_what_a_supervisor_writes_is_pushed_as_it_happens(
     job = client.jobs.create_or_update(gate.job(display_name="gated"))
     assert job.name is not None
     socket.until_job(job.name, "Running")
-    running = socket.until(lambda message: (message.get("queue") or {}).get("running"))["queue"]
+    running = socket.until_queue(lambda queue: queue["running"])
     assert [(one["displayName"], one["trials"]) for one in running["running"]] == [("gated", 1)]
     gate.open()
     done = socket.until_job(job.name, "Completed")
     assert done["log"].endswith("/artifacts/user_logs/std_log.txt")
     told = [message["cursor"] for message in socket.heard]
     assert told == sorted(told)
-    assert socket.until(lambda message: message.get("queue"))["queue"]["running"] == []
+    socket.until_queue(lambda queue: not queue["running"])
 
 
 def test_a_supervisor_that_was_killed_is_revived_while_somebody_looks(
@@ -185,6 +187,28 @@ def test_a_workspace_that_is_made_later_appears_and_one_that_goes_disappears(
     socket.close()
 
 
+def test_a_workspace_of_a_newer_workbench_is_a_problem_that_everybody_is_told_once(
+    server: Server, contract: Contract, mlflow_database: Path
+) -> None:
+    space = Space(server, "newer", contract)
+    with client_of(space.path, mlflow_database) as client:
+        database = client.context.workspace.database
+        with closing(sqlite3.connect(database, isolation_level=None)) as raw:
+            raw.execute(f"PRAGMA user_version={VERSION + 1}")
+        first = space.listen()
+        told = first.next()
+        assert (told["type"], told["where"], "Upgrade" in told["todo"]) == ("problem", str(database), True)
+        second = space.listen()
+        assert second.next() == told
+        assert space.ask("jobs").status == 500
+        with closing(sqlite3.connect(database, isolation_level=None)) as raw:
+            raw.execute(f"PRAGMA user_version={VERSION}")
+        assert [first.next()["type"], second.next()["type"]] == ["state", "state"]
+        assert space.get("jobs")["total"] == 0
+        first.close()
+        second.close()
+
+
 def test_who_sends_something_else_is_sent_away(listen: Callable[[], Socket]) -> None:
     for text in ("{", '{"type": "cancel"}', '{"type": "resume"}', "[]"):
         socket = listen()
@@ -226,7 +250,7 @@ def test_a_reader_that_is_too_slow_gets_the_state_instead_of_a_backlog(
     slow, quick = listen(), listen()
     slow.next(), quick.next()
     text = "x" * 1_000_000
-    for number in range(32):  # far more than what the connection buffers
+    for number in range(26):  # far more than what the connection buffers
 
         def is_there(message: dict[str, Any], said: str = f"{number} ") -> bool:
             return any(job["description"].startswith(said) for job in message["jobs"])

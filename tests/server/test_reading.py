@@ -139,6 +139,7 @@ def test_texts_for_notebooks_and_files(space: Space, sweep: str) -> None:
     assert "command: python train.py" in space.get(f"jobs/{sweep}_2/yaml")["text"]
     code = space.get(f"jobs/{sweep}/code")["text"]
     compile(code, "cell", "exec")
+    assert f'MLClient(path="{space.path}")' in code  # not the server's own workspace
     assert f'jobs.get("{sweep}")' in code
     assert space.ask(f"jobs/{sweep}/code", language="r").status == 400
     assert space.get(f"jobs/{sweep}/events") == {"total": 0, "events": []}

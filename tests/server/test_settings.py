@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+import websocket
 
 from tests.conftest import client_of, supervisor_of
 from tests.server.serving import Contract, Space, running_server
@@ -29,7 +30,11 @@ def test_the_workspace_is_a_setting_and_unfinished_work_goes_on_when_the_server_
         until(client, lambda: str(client.jobs.record(name).status) == "Running")
         kill_supervisor(client)
         gate.open()
-        with running_server(root, "--WorkbenchExtension.workspace=deep/work") as server:
+        options = (
+            "--WorkbenchExtension.workspace=deep/work",
+            "--ServerApp.authorizer_class=tests.server.authorizers.LookOnly",
+        )
+        with running_server(root, *options) as server:
             # Nobody has opened anything: the server itself saw that there is work.
             with Watch(client.context.workspace) as watch:
                 give_up = time.monotonic() + 60
@@ -44,6 +49,11 @@ def test_the_workspace_is_a_setting_and_unfinished_work_goes_on_when_the_server_
             kernel = server.fetch("api/kernels", "POST", {}).json["id"]
             assert environment_of_kernel(server.process.pid, kernel)[VARIABLE] == str(root / "deep" / "work")
             server.fetch(f"api/kernels/{kernel}", "DELETE")
+            # The server's own rules of who may do what hold here too.
+            assert server.fetch(f"workbench/api/jobs/{name}/rerun", "POST", {}).status == 403
+            assert server.fetch("workbench/api/models/m/aliases/a", "DELETE").status == 403
+            with pytest.raises(websocket.WebSocketBadStatusException, match="403"):
+                server.socket(f"workbench/view?name={name}")
             socket = server.socket("workbench/changes")
             assert name in socket.recv()
         socket.shutdown()

@@ -46,7 +46,7 @@ class MLClient:
         credential, subscription_id, resource_group_name: accepted for Azure's code; nothing here needs them.
         workspace_name: what the workspace is called; the name of its folder by default.
         path: the workspace's folder. By default ``WORKBENCH_WORKSPACE``, else the nearest folder upward that is one,
-            else the current folder.
+            else the one that the Jupyter server shows, else the current folder.
         options: Azure's other keywords (``cloud``, ``enable_telemetry`` …), accepted without effect.
 
     Raises:

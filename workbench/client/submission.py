@@ -43,7 +43,17 @@ from workbench.trial.leases import folder as lease_folder
 
 __all__ = ["check_here", "local_code", "prepare"]
 
-_SESSION_ONLY = ("JPY_", "PYDEVD_", "WORKBENCH_", "AZUREML_", "AZURE_ML_", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_")
+_SESSION_ONLY = (
+    "JPY_",
+    "JUPYTERHUB_API_TOKEN",  # a server's keys
+    "JUPYTER_TOKEN",
+    "PYDEVD_",
+    "WORKBENCH_",
+    "AZUREML_",
+    "AZURE_ML_",
+    "MLFLOW_RUN_ID",
+    "MLFLOW_EXPERIMENT_",
+)
 # What a job that came back from the workspace carries of its own life; a new job made from it must not.
 _RUNTIME = ("workbench.", "best_", "score", "ContentSnapshotId")
 _LONGEST_EXPERIMENT = 500  # characters, MLflow's limit
@@ -314,7 +324,7 @@ def local_code(code: str | None) -> Path | None:
 
 
 def _surroundings() -> dict[str, str]:
-    """Return this process's variables without those that only make sense in a notebook's kernel or in a trial."""
+    """Return this process's variables without those of a Jupyter server, a notebook's kernel or a trial alone."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_SESSION_ONLY)}
     if "inline" in kept.get("MPLBACKEND", ""):
         del kept["MPLBACKEND"]  # a kernel's own: a script has nobody to send its plots to

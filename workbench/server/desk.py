@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
+from workbench.client.machine import MachineWatch
 from workbench.client.ml_client import MLClient
 from workbench.errors import NotFoundError
 from workbench.server.places import inside
+from workbench.server.threads import Threads
 from workbench.server.watcher import Watcher
 from workbench.store.files import WorkspaceFolder
 from workbench.views.facts import JobFacts
 from workbench.views.summaries import Summaries
 
-__all__ = ["Desk", "Workspace"]
+__all__ = ["Desk", "Kind", "Workspace"]
 
-_QUICK, _SLOW = 4, 8  # threads for what reads the store, and for what may wait for MLflow or a supervisor
+Kind = Literal["read", "act", "work"]
+"""What some work may have to wait for: nothing but the store; a supervisor; MLflow, another process or a drawing."""
+
+_MOST_THREADS: Mapping[Kind, int] = {"read": 4, "act": 8, "work": 4}
 _MOST_FACTS = 4  # jobs whose trials are kept at hand for figures
 
 _Answer = TypeVar("_Answer")
+
+
+@dataclass
+class _Kept:
+    """The facts of one job, for one thread at a time."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    facts: JobFacts | None = None
 
 
 class Workspace:
@@ -41,8 +53,9 @@ class Workspace:
         self.client = MLClient.of_server(path)
         self.reader = MLClient.of_server(path)
         self.summaries = Summaries(self.reader.context.workspace, root)
+        self.machine = MachineWatch(self.reader.context.workspace)
         self.file = _identity(self.reader.context.workspace)
-        self._facts: OrderedDict[str, JobFacts] = OrderedDict()
+        self._facts: OrderedDict[str, _Kept] = OrderedDict()
         self._lock = threading.Lock()
 
     def with_facts(self, name: str, use: Callable[[JobFacts], _Answer]) -> _Answer:
@@ -52,15 +65,16 @@ class Workspace:
             NotFoundError: there is no such job.
         """
         with self._lock:
-            facts = self._facts.pop(name, None)
-            if facts is None:
-                facts = JobFacts(self.reader.context.store, self.reader.context.workspace, name)
-            else:
-                facts.refresh()
-            self._facts[name] = facts
+            kept = self._facts.pop(name, None) or _Kept()
+            self._facts[name] = kept
             while len(self._facts) > _MOST_FACTS:
                 self._facts.popitem(last=False)
-            return use(facts)
+        with kept.lock:
+            if kept.facts is None:
+                kept.facts = JobFacts(self.reader.context.store, self.reader.context.workspace, name)
+            else:
+                kept.facts.refresh()
+            return use(kept.facts)
 
     def close(self) -> None:
         """Close the store."""
@@ -82,16 +96,16 @@ class Desk:
         self._lock = threading.Lock()
         self._open: dict[Path, Workspace] = {}
         self._watchers: dict[Path, Watcher] = {}
-        self._quick = ThreadPoolExecutor(_QUICK, thread_name_prefix="workbench-reads")
-        self._slow = ThreadPoolExecutor(_SLOW, thread_name_prefix="workbench-acts")
+        self._threads = {kind: Threads(most, f"workbench-{kind}") for kind, most in _MOST_THREADS.items()}
 
-    async def run(self, work: Callable[[], _Answer], *, slow: bool = False) -> _Answer:
-        """Do some work in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._slow if slow else self._quick, work)
+    async def run(self, work: Callable[[], _Answer], *, kind: Kind = "read") -> _Answer:
+        """Do some work in a thread.
 
-    def begin(self, work: Callable[[], object]) -> None:
-        """Begin some work in a thread; nobody waits for it."""
-        self._slow.submit(work)
+        Args:
+            work: what to do.
+            kind: what it may have to wait for; each kind has threads of its own.
+        """
+        return await self._threads[kind].run(work)
 
     def place(self, asked: str | None) -> Path:
         """Return the folder of the workspace that is asked for.
@@ -150,11 +164,9 @@ class Desk:
             return self._watchers[path]
 
     def close(self) -> None:
-        """End all threads, without waiting for those that still work."""
+        """Watch nothing any more, and close what is open; threads that still work end with the process."""
         for watcher in list(self._watchers.values()):
             watcher.close()
-        self._quick.shutdown(wait=False, cancel_futures=True)
-        self._slow.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             opened, self._open = list(self._open.values()), {}
         for workspace in opened:

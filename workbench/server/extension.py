@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -64,11 +65,11 @@ class WorkbenchExtension(ExtensionApp):
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         """Go on with what was running when the machine went down, without keeping the server waiting."""
         del serverapp
-        self.desk.begin(self._revive)
+        self._reviving = asyncio.create_task(self.desk.run(self._revive, kind="act"))
 
     async def stop_extension(self) -> None:
         """Close everything."""
-        self.desk.close()
+        await asyncio.to_thread(self.desk.close)
 
     def _revive(self) -> None:
         try:

@@ -23,7 +23,7 @@ from workbench.errors import (
     WorkbenchError,
 )
 from workbench.server.desk import Desk
-from workbench.server.operations import Call, FileAnswer, Method, Operation, Refusal, as_json
+from workbench.server.operations import Call, FileAnswer, Method, Operation, Refusal, Reply, as_json
 from workbench.server.places import OutsideError
 
 __all__ = ["ApiHandler", "DescriptionHandler", "Handler", "JobHandler", "PlotlyHandler"]
@@ -108,16 +108,16 @@ class ApiHandler(Handler):
         query = {name: self.get_query_arguments(name, strip=False) for name in self.request.query_arguments}
         try:
             work = partial(_answer, self.desk, operation, names, query, self.request.body)
-            answer = await self.desk.run(work, slow=operation.slow)
+            answer = await self.desk.run(work, kind=operation.kind)
         except WorkbenchError as error:
             self.refuse(error)
             return
         if isinstance(answer, FileAnswer):
             await self._send(answer)
             return
-        self.set_status(operation.status)
+        self.set_status(answer.status)
         self.set_header("Cache-Control", "no-store")
-        self.finish(answer)
+        self.finish(answer.value)
 
     async def _send(self, answer: FileAnswer) -> None:
         """Send a file, or the range of it that is asked for, as it is at this moment."""
@@ -176,7 +176,7 @@ class JobHandler(Handler):
             return found.with_facts(name, lambda facts: as_json(facts.header()))
 
         try:
-            self.finish(await self.desk.run(header))
+            self.finish(await self.desk.run(header, kind="work"))
         except WorkbenchError as error:
             self.refuse(error)
 
@@ -202,11 +202,14 @@ class PlotlyHandler(JupyterHandler):
 
 def _answer(
     desk: Desk, operation: Operation, names: Mapping[str, str], query: Mapping[str, list[str]], body: bytes
-) -> FileAnswer | str:
+) -> FileAnswer | Reply:
     place = desk.place(query["workspace"][-1] if query.get("workspace") else None)
     call = Call(desk, place, names, operation.read_query(query), operation.read_body(body))
     answer = operation.answer(call)
-    return answer if isinstance(answer, FileAnswer) else as_json(answer)
+    if isinstance(answer, FileAnswer):
+        return answer
+    value, status = (answer.value, answer.status) if isinstance(answer, Reply) else (answer, operation.status)
+    return Reply(as_json(value), status)
 
 
 def _size(answer: FileAnswer) -> int:

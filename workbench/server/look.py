@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Look"]
 
-_GLANCE = 0.06  # seconds between looks whether somebody has written who does not ring, as clients do not
+_GLANCE = 0.1  # seconds between looks whether somebody has written who does not ring, as clients do not
 _CALM = 0.1  # seconds between two messages
 _LIFE = 1.0  # seconds between looks whether the supervisor lives, and how far notebooks are
 _ROOM = 0.5  # seconds between looks at the machine while something happens
@@ -55,16 +55,16 @@ class Look:
         self._progress: Mapping[str, str | None] = {}
         self._moved()
         self._queue: Queue | None = None
-        self._said: str = ""
-        self._next_life = self._next_room = 0.0
+        self._stale = False  # whether something has happened since the last look at the machine
+        self._last_life = self._last_room = 0.0
 
-    def once(self, listeners: Sequence[Listener], owed: Owed, problem: Callable[[WorkbenchError], None]) -> bool:
+    def once(self, listeners: Sequence[Listener], owed: Owed, problem: Callable[[WorkbenchError | None], None]) -> bool:
         """Wait for something to happen, for a short time, and tell it.
 
         Args:
             listeners: all who are there.
             owed: those who must be told first what they do not know, each with the cursor from which.
-            problem: is told what is wrong with the supervisor.
+            problem: is told what is wrong with the supervisor; None when nothing is.
 
         Returns:
             Whether the workspace is still there.
@@ -76,28 +76,24 @@ class Look:
             return False
         version = self._store.version()
         now = time.monotonic()
-        alive = now >= self._next_life
-        told = False
+        alive = now - self._last_life >= _LIFE
+        changed: list[Overview] = []
         if rang or alive or version != self._version:
             self._version = version
-            told = self._tell_changes(listeners)
+            changed = self._changes()
         if alive:
-            self._next_life = now + _LIFE
+            self._last_life = now
             self._keep_alive(problem)
-        if told:
-            self._next_room = min(self._next_room, now + _ROOM)
-        if now >= self._next_room:
-            self._next_room = now + _IDLE_ROOM
-            told = self._tell_queue(listeners) or told
-        if told:
+        queue = self._new_queue(now)
+        if changed or queue is not None:
+            self._tell(listeners, changed, queue)
             time.sleep(_CALM)
         return True
 
     # What is told
 
-    def _tell_changes(self, listeners: Sequence[Listener]) -> bool:
-        cursor, changed = self._store.changed_overviews(self._cursor, limit=1 << 30)
-        self._cursor = cursor
+    def _changes(self) -> list[Overview]:
+        self._cursor, changed = self._store.changed_overviews(self._cursor, limit=1 << 30)
         for one in changed:
             if one.record.status.is_finished:
                 self._unfinished.pop(one.record.name, None)
@@ -105,17 +101,31 @@ class Look:
                 self._unfinished[one.record.name] = one
         names = {one.record.name for one in changed}
         changed += [self._unfinished[name] for name in self._moved() if name not in names]
-        if not changed:
-            return False
-        jobs, trials = self._apart(changed, frozenset().union(*(listener.parents for listener in listeners)))
+        self._stale = self._stale or bool(changed)
+        return changed
+
+    def _new_queue(self, now: float) -> Queue | None:
+        """Return machine and queue if it is time to look again and they are not as they were."""
+        if now - self._last_room < (_ROOM if self._stale else _IDLE_ROOM):
+            return None
+        self._last_room, self._stale = now, False
+        queue = self._look_at_queue()
+        if queue == self._queue:
+            return None
+        self._queue = queue
+        return queue
+
+    def _tell(self, listeners: Sequence[Listener], changed: Sequence[Overview], queue: Queue | None) -> None:
+        unfolded = [listener.parents for listener in listeners]  # they may be others in a moment
+        jobs, trials = self._apart(changed, frozenset().union(*unfolded))
         counts = self._store.status_counts()
+        more = {} if queue is None else {"queue": queue}
         texts: dict[frozenset[str], str] = {}
-        for listener in listeners:
-            if listener.parents not in texts:
-                told = [*jobs, *(trial for trial in trials if trial["parent"] in listener.parents)]
-                texts[listener.parents] = _text("delta", cursor, told, counts)
-            listener.send(texts[listener.parents])
-        return True
+        for listener, parents in zip(listeners, unfolded, strict=True):
+            if parents not in texts:
+                told = [*jobs, *(trial for trial in trials if trial["parent"] in parents)]
+                texts[parents] = _text("delta", self._cursor, told, counts, **more)
+            listener.send(texts[parents])
 
     def _catch_up(self, listener: Listener, since: int) -> None:
         if 0 < since <= self._store.now():
@@ -129,16 +139,6 @@ class Look:
         jobs = self._summaries.of(self._store.overviews(Wanted()), self._store)
         workspace = self._summaries.workspace(self._store)
         listener.send(_text("state", cursor, jobs, self._store.status_counts(), queue=self._queue, workspace=workspace))
-
-    def _tell_queue(self, listeners: Iterable[Listener]) -> bool:
-        queue = self._look_at_queue()
-        if queue == self._queue:
-            return False
-        self._queue = queue
-        text = _text("delta", self._cursor, [], self._store.status_counts(), queue=queue)
-        for listener in listeners:
-            listener.send(text)
-        return True
 
     def _look_at_queue(self) -> Queue:
         unfinished = list(self._unfinished.values())
@@ -168,17 +168,14 @@ class Look:
         job = self._unfinished.get(one.record.parent or "", one)
         return job.kind == "notebook" and one.record.type != "sweep"
 
-    def _keep_alive(self, problem: Callable[[WorkbenchError], None]) -> None:
+    def _keep_alive(self, problem: Callable[[WorkbenchError | None], None]) -> None:
         """Whoever looks revives a supervisor that was killed while there is work."""
-        if not self._store.has_work():
-            return
         try:
-            self._lifeline.check()
-            self._said = ""
+            if self._store.has_work():
+                self._lifeline.check()
+            problem(None)
         except SupervisorError as error:
-            if error.what != self._said:
-                self._said = error.what
-                problem(error)
+            problem(error)
 
 
 def _text(kind: str, cursor: int, jobs: Sequence[Summary], counts: Mapping[str, int], **more: Any) -> str:

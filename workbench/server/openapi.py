@@ -87,7 +87,10 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         "operationId": _identifier(operation),
         "summary": said.split("\n")[0],
         "parameters": [*_in_path(operation), *_in_query(operation, schemas), _WORKSPACE],
-        "responses": {str(operation.status): _answer(operation, schemas), **_refusals()},
+        "responses": {
+            **{str(status): _answer(operation, schemas) for status in (operation.status, *operation.others)},
+            **_refusals(),
+        },
     }
     if operation.response is None:
         described["responses"]["206"] = {**_file(), "description": "The bytes that were asked for with Range"}

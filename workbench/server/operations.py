@@ -15,15 +15,16 @@ from typing_extensions import TypedDict
 
 from workbench.client.ml_client import MLClient
 from workbench.errors import ValidationException
-from workbench.server.desk import Desk, Workspace
+from workbench.server.desk import Desk, Kind, Workspace
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["Call", "FileAnswer", "Method", "Operation", "Problem", "Refusal", "as_json"]
+__all__ = ["Call", "FileAnswer", "Method", "Operation", "Problem", "Refusal", "Reply", "as_json"]
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
+_PART = 200  # entries of a list that are written at once
 _NAMED = re.compile(r"{(\w+)}")
 
 
@@ -61,6 +62,14 @@ class FileAnswer:
     path: Path
     media_type: str
     download: str | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer with another status than the operation's own."""
+
+    value: Any
+    status: int
 
 
 @dataclass(frozen=True)
@@ -117,7 +126,8 @@ class Operation:
         query: a typed dictionary of what may stand behind the address.
         body: a typed dictionary of what is sent.
         status: of a good answer.
-        slow: whether it may wait for MLflow, for a supervisor or for another process.
+        others: statuses that a good answer may have instead.
+        kind: what it may have to wait for.
     """
 
     method: Method
@@ -127,7 +137,8 @@ class Operation:
     query: Any = None
     body: Any = None
     status: int = 200
-    slow: bool = False
+    others: tuple[int, ...] = ()
+    kind: Kind = "read"
 
     @property
     def pattern(self) -> str:
@@ -165,7 +176,8 @@ class Operation:
             return None
         try:
             value = json.loads(text or b"{}")
-        except ValueError as error:
+            json.dumps(value, ensure_ascii=False).encode()  # half a character is none that anything could keep
+        except (ValueError, RecursionError) as error:
             problem: Problem = {"field": "", "message": f"the body is no JSON: {error}", "todo": "Send an object"}
             raise Refusal("the body is no JSON", [problem]) from None
         return _checked(self._body_type, value, "body")
@@ -180,11 +192,23 @@ class Operation:
 
 
 def as_json(value: Any) -> str:
-    """Return JSON that every reader takes: what is no number there is null."""
+    """Return JSON that every reader takes: what is no number there is null.
+
+    Writing one text keeps all other threads waiting, so that long lists are written in parts.
+    """
     try:
-        return json.dumps(value, allow_nan=False)
+        if not isinstance(value, dict):
+            return json.dumps(value, allow_nan=False)
+        return "{" + ", ".join(f"{json.dumps(name)}: {_long(one)}" for name, one in value.items()) + "}"
     except ValueError:
-        return json.dumps(_without_nan(value), allow_nan=False)
+        return as_json(_without_nan(value))
+
+
+def _long(value: Any) -> str:
+    if not isinstance(value, list):
+        return json.dumps(value, allow_nan=False)
+    parts = (value[begin : begin + _PART] for begin in range(0, len(value), _PART))
+    return "[" + ", ".join(json.dumps(part, allow_nan=False)[1:-1] for part in parts) + "]"
 
 
 def _without_nan(value: Any) -> Any:

@@ -13,22 +13,24 @@ class OutsideError(WorkbenchError):
     """A path leads out of what may be shown."""
 
 
-def inside(root: Path, asked: str, start: Path | None = None) -> Path:
+def inside(root: Path, asked: str) -> Path:
     """Return the real path of what was asked for.
 
     Args:
         root: what may be shown, with no link in it.
-        asked: a path, absolute or relative.
-        start: what it is relative to; the root if None.
+        asked: a path, absolute or relative to the root.
 
     Raises:
         OutsideError: it is outside of the root.
+        NotFoundError: it can be no path.
     """
-    if "\0" in asked:
-        raise OutsideError("a path holds a null character", repr(asked))
-    path = (start or root).joinpath(asked).resolve()
-    if not path.is_relative_to(root):
-        raise OutsideError("the path is outside of what this server serves", asked, f"It serves {root}")
+    try:
+        path = root.joinpath(asked).resolve()
+        if not path.is_relative_to(root):
+            raise OutsideError("the path is outside of what this server serves", asked, f"It serves {root}")
+        path.exists()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a loop of links, a null character …
+        raise NotFoundError(f"that is no path: {error}", "path") from None
     return path
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.server.answers import acts, files, jobs, models, notebooks, submitting
+from workbench.server.answers import acts, editing, files, jobs, models, notebooks, registering, submitting
 from workbench.server.operations import Method, Operation
 
 __all__ = ["OPERATIONS", "by_path"]
@@ -12,6 +12,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *files.OPERATIONS,
     *submitting.OPERATIONS,
     *acts.OPERATIONS,
+    *editing.OPERATIONS,
+    *registering.OPERATIONS,
     *models.OPERATIONS,
     *notebooks.OPERATIONS,
 )

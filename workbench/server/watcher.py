@@ -21,6 +21,8 @@ __all__ = ["Listener", "Watcher"]
 
 _AGAIN = 0.5  # seconds between looks for a workspace that is not there, or cannot be read
 
+_END = 2.0  # seconds that its thread may take to end
+
 _log = logging.getLogger(__name__)
 
 
@@ -37,6 +39,8 @@ class Listener:
         """The sweeps whose trials it wants to know about."""
         self.since: int | None = 0
         """The cursor from which this one must be told what has changed; 0 for the whole state, None when it has it."""
+        self.problem = ""
+        """What it was told that is wrong; each is told once, not again at each try."""
 
 
 class Watcher:
@@ -84,10 +88,13 @@ class Watcher:
         self._wake()
 
     def close(self) -> None:
-        """Tell nobody any more."""
+        """Tell nobody any more, and leave nothing behind."""
         with self._lock:
             self._listeners.clear()
+            thread = self._thread
         self._wake()
+        if thread is not None:
+            thread.join(_END)
 
     def _wake(self) -> None:
         with self._lock:
@@ -96,22 +103,20 @@ class Watcher:
                 self._watch.ring()
 
     def _run(self) -> None:
-        told = ""
         while not self._is_over():
             self._news.clear()
             try:
                 if not self._workspace.database.is_file():
                     self._tell_absence()
-                    told = ""
                     continue
                 self._look()
             except WorkbenchError as error:
-                if str(error) != told:  # once, not again at each try
-                    told = str(error)
-                    self._tell_problem(error)
+                self._tell_problem(error)
+                self._owe_all()
                 self._news.wait(_AGAIN)
             except Exception:  # noqa: BLE001 - whatever it was, the sockets outlive it, and the log has it
                 _log.exception("%s could not be watched; it is tried again", self._workspace.root)
+                self._owe_all()
                 self._news.wait(_AGAIN)
 
     def _look(self) -> None:
@@ -143,10 +148,15 @@ class Watcher:
         if self._workspace.database.is_file():
             self._owe_all()
 
-    def _tell_problem(self, error: WorkbenchError) -> None:
-        text = json.dumps({"type": "problem", "message": error.what, "where": error.where, "todo": error.fix})
+    def _tell_problem(self, error: WorkbenchError | None) -> None:
+        """Tell everybody what is wrong who does not know it; None: nothing is."""
+        text = ""
+        if error is not None:
+            text = json.dumps({"type": "problem", "message": error.what, "where": error.where, "todo": error.fix})
         for listener in self._present():
-            listener.send(text)
+            if text and listener.problem != text:
+                listener.send(text)
+            listener.problem = text
 
     # Who is there
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -12,9 +13,10 @@ from workbench.client.machine import MachineWatch
 from workbench.definition.status import JobStatus
 from workbench.definition.yaml_io import to_yaml
 from workbench.errors import NotFoundError, ValidationException
+from workbench.server.answers.finding import Count, overview_of, summary_of
 from workbench.server.operations import Call, Operation
 from workbench.store.files import WorkspaceFolder
-from workbench.store.overview import Order, Overview, Wanted
+from workbench.store.overview import Order, Wanted
 from workbench.views.figures import FIGURES
 from workbench.views.queue import Queue, queue_as_json
 from workbench.views.summaries import Summaries, Summary, WorkspaceFacts
@@ -33,7 +35,6 @@ __all__ = [
     "ListQuery",
     "Listing",
     "Text",
-    "overview_of",
 ]
 
 _LIMIT, _MOST = 500, 20_000
@@ -49,8 +50,8 @@ class ListQuery(TypedDict, total=False):
     search: str
     archived: Literal["true", "false", "all"]
     order: Order
-    limit: int
-    offset: int
+    limit: Count
+    offset: Count
 
 
 class ChildrenQuery(TypedDict, total=False):
@@ -59,8 +60,8 @@ class ChildrenQuery(TypedDict, total=False):
     status: str
     search: str
     order: Order
-    limit: int
-    offset: int
+    limit: Count
+    offset: Count
 
 
 class Listing(TypedDict):
@@ -74,8 +75,8 @@ class Listing(TypedDict):
 class ChangesQuery(TypedDict, total=False):
     """The cursor of an earlier answer."""
 
-    since: int
-    limit: int
+    since: Count
+    limit: Count
 
 
 class ChangesAnswer(TypedDict):
@@ -110,11 +111,11 @@ class FigureQuery(TypedDict, total=False):
 
     metric: str
     over: Literal["step", "time"]
-    selected: list[int]
+    selected: list[Count]
     log: bool
     param: str
     params: list[str]
-    top: int
+    top: Count
 
 
 class FigureAnswer(TypedDict):
@@ -141,19 +142,6 @@ class Events(TypedDict):
 
     total: int
     events: list[EventAnswer]
-
-
-def overview_of(call: Call, name: str) -> Overview:
-    """Return the overview of one job or trial.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    found = call.reader.context.store.overviews(Wanted(names=[name], archived=None))
-    if not found:
-        call.reader.jobs.record(name)  # says which there are
-        raise NotFoundError(f"no job named {name!r}", str(call.place))
-    return found[0]
 
 
 def _workspace(call: Call) -> WorkspaceFacts:
@@ -199,7 +187,7 @@ def _children(call: Call) -> Listing:
 def _listing(call: Call, wanted: Wanted) -> Listing:
     store = call.reader.context.store
     cursor = store.now()
-    limit, offset = _between(call.query.get("limit", _LIMIT), 0, _MOST), max(0, call.query.get("offset", 0))
+    limit, offset = min(call.query.get("limit", _LIMIT), _MOST), call.query.get("offset", 0)
     found = store.overviews(wanted, limit, offset)
     total = store.count(wanted) if offset or len(found) == limit else len(found)
     return {"cursor": cursor, "total": total, "jobs": call.workspace.summaries.of(found, store)}
@@ -210,8 +198,8 @@ def _changes(call: Call) -> ChangesAnswer:
     if call.desk.find(call.place) is None:
         return {"cursor": 0, "more": False, "jobs": []}
     store = call.reader.context.store
-    limit = _between(call.query.get("limit", _LIMIT), 1, _MOST)
-    cursor, changed = store.changed_overviews(max(0, call.query.get("since", 0)), limit)
+    limit = max(1, min(call.query.get("limit", _LIMIT), _MOST))
+    cursor, changed = store.changed_overviews(call.query.get("since", 0), limit)
     return {
         "cursor": cursor,
         "more": bool(changed) and cursor < store.now(),
@@ -221,8 +209,7 @@ def _changes(call: Call) -> ChangesAnswer:
 
 def _job(call: Call) -> Detail:
     """One job, sweep or trial, with its definition and what stands at the head of its view."""
-    store = call.reader.context.store
-    summary = call.workspace.summaries.of([overview_of(call, call.name)], store)[0]
+    summary = summary_of(call, call.name)
     header = call.workspace.with_facts(call.name, lambda facts: facts.header())
     return {**summary, "definition": to_yaml(call.reader.jobs.get(call.name)), "header": header}
 
@@ -238,10 +225,11 @@ def _code(call: Call) -> Text:
     if language not in ("python", "ipython", "python3"):
         raise ValidationException(f"there is no code for {language!r}", "language", "Python is what there is")
     name = call.reader.jobs.record(call.name).name
-    # A notebook elsewhere in the tree finds the workspace above it by itself, and so does one in another checkout.
+    # Notebooks of this server find its own workspace by themselves, here and in another checkout.
+    where = "" if call.place == call.desk.workspace else f"path={json.dumps(str(call.place))}"
     return {
         "text": "from workbench import MLClient\n\n"
-        "ml_client = MLClient()\n"
+        f"ml_client = MLClient({where})\n"
         f"job = ml_client.jobs.get({json.dumps(name)})\n"
         "job"
     }
@@ -252,10 +240,10 @@ def _figure(call: Call) -> FigureAnswer:
     kind = call.names["kind"]
     if kind not in FIGURES:
         raise NotFoundError(f"no figure {kind!r}", "kind", f"There are: {', '.join(FIGURES)}")
-    try:
-        figure = call.workspace.with_facts(call.name, lambda facts: FIGURES[kind](facts, **call.query))
-    except TypeError as error:  # an option that this kind does not have
-        raise ValidationException(f"{kind} does not take that: {error}", "query", "Leave it out") from None
+    takes = inspect.signature(FIGURES[kind]).parameters
+    if unknown := sorted(call.query.keys() - takes.keys()):
+        raise ValidationException(f"{kind} does not take {', '.join(unknown)}", "query", "Leave it out")
+    figure = call.workspace.with_facts(call.name, lambda facts: FIGURES[kind](facts, **call.query))
     found: FigureAnswer = figure.to_json()  # type: ignore[assignment]
     return found
 
@@ -274,8 +262,10 @@ def _events(call: Call) -> Events:
 def _queue(call: Call) -> Queue:
     """What runs, what waits and for what, and how full the machine is."""
     found = call.desk.find(call.place)
-    unfinished = [] if found is None else found.reader.context.store.unfinished_overviews()
-    return queue_as_json(unfinished, MachineWatch(WorkspaceFolder(call.place)).look(unfinished))
+    if found is None:
+        return queue_as_json([], MachineWatch(WorkspaceFolder(call.place)).look([]))
+    unfinished = found.reader.context.store.unfinished_overviews()
+    return queue_as_json(unfinished, found.machine.look(unfinished))
 
 
 def _goal(call: Call, parent: str) -> str:
@@ -290,19 +280,15 @@ def _statuses(text: str | None) -> Sequence[JobStatus]:
         raise ValidationException(str(error), "status", f"There are: {', '.join(JobStatus)}") from None
 
 
-def _between(value: int, least: int, most: int) -> int:
-    return max(least, min(most, value))
-
-
 OPERATIONS = (
     Operation("GET", "workspace", _workspace, WorkspaceFacts),
     Operation("GET", "jobs", _jobs, Listing, query=ListQuery),
     Operation("GET", "changes", _changes, ChangesAnswer, query=ChangesQuery),
     Operation("GET", "queue", _queue, Queue),
-    Operation("GET", "jobs/{name}", _job, Detail),
+    Operation("GET", "jobs/{name}", _job, Detail, kind="work"),
     Operation("GET", "jobs/{name}/children", _children, Listing, query=ChildrenQuery),
     Operation("GET", "jobs/{name}/yaml", _yaml, Text),
     Operation("GET", "jobs/{name}/code", _code, Text, query=CodeQuery),
     Operation("GET", "jobs/{name}/events", _events, Events),
-    Operation("GET", "jobs/{name}/figures/{kind}", _figure, FigureAnswer, query=FigureQuery, slow=True),
+    Operation("GET", "jobs/{name}/figures/{kind}", _figure, FigureAnswer, query=FigureQuery, kind="work"),
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import ConfigDict, with_config
+from pydantic import with_config
 from typing_extensions import TypedDict
 
+from workbench.server.answers.finding import CLOSED
 from workbench.server.operations import Call, Operation
 from workbench.views.models import ModelAnswer, model_as_json, models_as_json
 
@@ -17,7 +18,7 @@ class Models(TypedDict):
     models: list[ModelAnswer]
 
 
-@with_config(ConfigDict(extra="forbid"))
+@with_config(CLOSED)
 class AliasBody(TypedDict):
     """The version that the alias shall lead to."""
 
@@ -48,8 +49,8 @@ def _delete_alias(call: Call) -> ModelAnswer:
 
 
 OPERATIONS = (
-    Operation("GET", "models", _models, Models, slow=True),
-    Operation("GET", "models/{name}", _model, ModelAnswer, slow=True),
-    Operation("PUT", "models/{name}/aliases/{alias}", _set_alias, ModelAnswer, body=AliasBody, slow=True),
-    Operation("DELETE", "models/{name}/aliases/{alias}", _delete_alias, ModelAnswer, slow=True),
+    Operation("GET", "models", _models, Models, kind="work"),
+    Operation("GET", "models/{name}", _model, ModelAnswer, kind="work"),
+    Operation("PUT", "models/{name}/aliases/{alias}", _set_alias, ModelAnswer, body=AliasBody, kind="work"),
+    Operation("DELETE", "models/{name}/aliases/{alias}", _delete_alias, ModelAnswer, kind="work"),
 )

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Required
 
-from pydantic import ConfigDict, with_config
+from pydantic import with_config
 from typing_extensions import TypedDict
 
 from workbench.client.jobs import JobOperations
+from workbench.client.ml_client import MLClient
 from workbench.definition.naming import experiment_of
 from workbench.definition.records import AnyJob
 from workbench.definition.yaml_io import load_job
 from workbench.definition.yaml_text import from_text, to_text
 from workbench.errors import NotFoundError, ValidationException
-from workbench.server.answers.jobs import overview_of
-from workbench.server.operations import Call, Operation, Refusal
+from workbench.server.answers.finding import CLOSED, summary_of
+from workbench.server.operations import Call, Operation, Problem, Refusal, Reply
 from workbench.server.places import inside
 from workbench.views.summaries import Summary
 
 __all__ = ["OPERATIONS", "NotebookJobForm", "Submission", "SubmitQuery", "Submitted", "SweepForm"]
 
-_CLOSED = ConfigDict(extra="forbid")
 _LABEL = "YAML"
 
 
-@with_config(_CLOSED)
+@with_config(CLOSED)
 class SweepForm(TypedDict, total=False):
     """How the trials of a notebook are chosen and judged.
 
@@ -45,7 +47,7 @@ class SweepForm(TypedDict, total=False):
     trialTimeout: float
 
 
-@with_config(_CLOSED)
+@with_config(CLOSED)
 class NotebookJobForm(TypedDict, total=False):
     """A notebook to be run, or to be swept.
 
@@ -70,7 +72,7 @@ class NotebookJobForm(TypedDict, total=False):
     timeout: float
 
 
-@with_config(_CLOSED)
+@with_config(CLOSED)
 class Submission(TypedDict, total=False):
     """Either a job's definition as YAML, or a notebook.
 
@@ -90,11 +92,12 @@ class SubmitQuery(TypedDict, total=False):
 
 
 class Submitted(TypedDict):
-    """What came of it: the new job, or only what it would be where a check was asked for."""
+    """What came of it: the new job, or what is wrong with it where only a check was asked for."""
 
     name: str | None
     summary: Summary | None
     warnings: list[str]
+    problems: list[Problem]
     yaml: str
 
 
@@ -118,31 +121,97 @@ _FIELDS = (
 """From a place in a definition to the field of the form that says it; the first that fits."""
 
 
-def _submit(call: Call) -> Submitted:
+def _submit(call: Call) -> Submitted | Reply:
     """Submit a job; with ``check`` only look what is wrong or doubtful about it."""
     body: Submission = call.body
     if ("yaml" in body) == ("notebook" in body):
         raise ValidationException("what is to be run is not clear", "body", "Send either yaml or notebook")
-    folder = inside(call.desk.root, body.get("folder") or str(call.place))
+    wanted = _Wanted(call, body)
     try:
-        if "notebook" in body:
-            notebook = inside(call.desk.root, body["notebook"]["path"])
-            folder = notebook.parent
-            text = to_text(_definition(body["notebook"], notebook, call.desk.root))
-        else:
-            text = body["yaml"]
-        job = _read(text, folder)
-        jobs = JobOperations(replace(call.desk.make(call.place).client.context, folder=folder))
-        warnings = list(jobs.validate(job, raise_on_failure=True))
         if call.query.get("check"):
-            return {"name": None, "summary": None, "warnings": warnings, "yaml": text}
-        made = jobs.create_or_update(job)
+            return Reply(_check(call, wanted), 200)
+        jobs = _from(call.desk.make(call.place).client, wanted.folder)
+        job = wanted.job()
+        warnings = list(jobs.validate(job, raise_on_failure=True))
+        name = str(jobs.create_or_update(job).name)
     except (ValidationException, NotFoundError) as error:
-        raise _refusal(error, is_form="notebook" in body) from error
-    name = str(made.name)
-    workspace = call.workspace
-    summary = workspace.summaries.of([overview_of(call, name)], workspace.reader.context.store)[0]
-    return {"name": name, "summary": summary, "warnings": warnings, "yaml": text}
+        raise wanted.refusal(error) from error
+    summary = summary_of(call, name)
+    return {"name": name, "summary": summary, "warnings": warnings, "problems": [], "yaml": wanted.text}
+
+
+def _check(call: Call, wanted: _Wanted) -> Submitted:
+    """Return what is wrong; a form asks while it is filled in, so that it is no failure."""
+    warnings: list[str] = []
+    problems: list[Problem] = []
+    try:
+        with _checking(call, wanted.folder) as jobs:
+            warnings = list(jobs.validate(wanted.job(), raise_on_failure=True))
+    except (ValidationException, NotFoundError) as error:
+        problems = wanted.refusal(error).problems
+    return {"name": None, "summary": None, "warnings": warnings, "problems": problems, "yaml": wanted.text}
+
+
+class _Wanted:
+    """What was sent, as a job.
+
+    Args:
+        call: of it.
+        body: checked.
+
+    Raises:
+        OutsideError: it names a file or folder outside of what the server serves.
+    """
+
+    def __init__(self, call: Call, body: Submission) -> None:
+        self._form = body.get("notebook")
+        root = call.desk.root
+        if self._form is None:
+            self.folder = inside(root, body.get("folder") or str(call.place))
+            self.text = body["yaml"]
+            return
+        self._path = inside(root, self._form["path"])
+        self.folder = self._path.parent
+        code = inside(root, self._form["code"]) if self._form.get("code") else None
+        self.text = to_text(_definition(self._form, self._path, code))
+
+    def job(self) -> AnyJob:
+        """Return the job.
+
+        Raises:
+            ValidationException: something in it is wrong.
+            NotFoundError: the notebook is not there.
+        """
+        if self._form is not None and not self._path.is_file():
+            raise NotFoundError(f"there is no notebook {self._form['path']!r}", "path", "Save it first")
+        return _read(self.text, self.folder)
+
+    def refusal(self, error: ValidationException | NotFoundError) -> Refusal:
+        """Return what is wrong with the field of the form, or of the YAML, that it is about."""
+        if isinstance(error, Refusal):
+            return error
+        where = (error.where or "").removeprefix(_LABEL).lstrip(":, ")
+        if self._form is not None:
+            where = next(form + where.removeprefix(place) for place, form in _FIELDS if where.startswith(place))
+        return Refusal(error.what, [{"field": where.rstrip("."), "message": error.what, "todo": error.fix}])
+
+
+@contextmanager
+def _checking(call: Call, folder: Path) -> Iterator[JobOperations]:
+    """Yield what checks jobs; where there is no workspace yet an empty one that is gone afterwards."""
+    found = call.desk.find(call.place)
+    if found is not None:
+        yield _from(found.reader, folder)
+        return
+    with TemporaryDirectory(prefix="workbench-check-") as aside:
+        client = MLClient.of_server(aside)
+        with closing(client.context.store):
+            yield _from(client, folder)
+
+
+def _from(client: MLClient, folder: Path) -> JobOperations:
+    """Return the operations of a client as if they were called in a folder."""
+    return JobOperations(replace(client.context, folder=folder))
 
 
 def _read(text: str, folder: Path) -> AnyJob:
@@ -152,11 +221,8 @@ def _read(text: str, folder: Path) -> AnyJob:
     return load_job(io.StringIO(text), params_override=overrides, relative_origin=folder)
 
 
-def _definition(form: NotebookJobForm, path: Path, root: Path) -> dict[str, Any]:
+def _definition(form: NotebookJobForm, path: Path, code: Path | None) -> dict[str, Any]:
     """Return the job that a form describes, in the layout of Azure's YAML."""
-    if not path.is_file():
-        raise NotFoundError(f"there is no notebook {form['path']!r}", "path", "Save it first")
-    code = inside(root, form["code"]) if form.get("code") else None
     part = {
         "notebook": str(path.relative_to(code) if code is not None and path.is_relative_to(code) else path),
         "code": None if code is None else str(code),
@@ -199,14 +265,8 @@ def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value not in (None, {})}
 
 
-def _refusal(error: ValidationException | NotFoundError, *, is_form: bool) -> Refusal:
-    if isinstance(error, Refusal):
-        return error
-    where = (error.where or "").removeprefix(_LABEL).lstrip(":, ")
-    if is_form:
-        where = next(form + where.removeprefix(place) for place, form in _FIELDS if where.startswith(place))
-        where = where.rstrip(".")
-    return Refusal(error.what, [{"field": where, "message": error.what, "todo": error.fix}])
-
-
-OPERATIONS = (Operation("POST", "jobs", _submit, Submitted, query=SubmitQuery, body=Submission, status=201, slow=True),)
+OPERATIONS = (
+    Operation(
+        "POST", "jobs", _submit, Submitted, query=SubmitQuery, body=Submission, status=201, others=(200,), kind="act"
+    ),
+)
