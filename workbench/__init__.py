@@ -47,6 +47,7 @@ _HOMES = {
     "notebook": "workbench.definition.notebook",
     "output": "workbench.trial.outputs",
 }
+_SHOWS_JOBS = ("MLClient", "builder")
 
 
 def load_ipython_extension(shell: Any) -> None:
@@ -61,7 +62,7 @@ def __getattr__(name: str) -> Any:
     if home is None:
         raise AttributeError(f"module 'workbench' has no attribute {name!r}")
     value = getattr(importlib.import_module(home), name)
-    if name == "MLClient":
+    if name in _SHOWS_JOBS:
         importlib.import_module("workbench.views.display").install()
     globals()[name] = value
     return value

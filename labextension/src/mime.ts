@@ -43,7 +43,11 @@ class JobOutput extends Widget implements IRenderMime.IRenderer {
       () => plotlyOnce(() => text(settings, `${settings.baseUrl}workbench/plotly.js`))
     );
     this.node.replaceChildren();
-    this.unmount = mount(this.node, transport);
+    this.unmount = mount(this.node, transport, {
+      html: String(model.data['text/html'] ?? ''),
+      // The output is a part of the document: this is how a saved notebook gets the last state with no kernel.
+      keep: data => model.setData({ data: { ...model.data, ...data } })
+    });
   }
 
   override dispose(): void {
@@ -63,7 +67,7 @@ class JobOutput extends Widget implements IRenderMime.IRenderer {
 
 async function isThere(settings: ServerConnection.ISettings, query: URLSearchParams): Promise<boolean> {
   try {
-    const answer = await ServerConnection.makeRequest(`${settings.baseUrl}workbench/job?${query.toString()}`, {}, settings);
+    const answer = await ServerConnection.makeRequest(`${settings.baseUrl}workbench/job?${query.toString()}`, { method: 'HEAD' }, settings);
     return answer.ok;
   } catch {
     return false; // no server extension, or no server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.lab import Lab, write_cells
+from tests.browser.lab import Lab, running_lab, write_cells
 from tests.supervisor.gates import until
-from workbench import MLClient
+from workbench import MLClient, command
+from workbench.sweep import Uniform
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -167,6 +169,101 @@ def test_from_a_cell_to_a_registered_model(  # noqa: PLR0915 - one story, told o
     expect(page.locator(".wb-view .wb-head")).to_contain_text("12 of 12")
     expect(page.locator(".wb-view [role=row][row-id] [col-id=status]").first).to_be_visible()
     assert "workbench-snapshot" in (lab.root / "story.ipynb").read_text()
+
+
+_SCRIPT = """
+import argparse, os, workbench
+parser = argparse.ArgumentParser()
+parser.add_argument("--rate", type=float, default=0.1)
+parser.add_argument("--gate", default={gate!r})
+given = parser.parse_args()
+workbench.log(accuracy=given.rate)
+os.read(os.open(given.gate, os.O_RDWR), 1)
+"""
+_FORM = """import workbench
+workbench.builder("form/train.py")"""
+_AGAIN = """%load_ext workbench
+%wb show from_the_form"""
+
+
+def test_a_sweep_from_the_form_and_from_a_new_kernel(page: Page, lab: Lab, gate: Fifo, shots: Path) -> None:
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=60_000)
+    (lab.root / "form").mkdir()
+    (lab.root / "form" / "train.py").write_text(_SCRIPT.format(gate=gate.path))
+    write_cells(lab.root / "form.ipynb", [_FORM, _AGAIN])
+    page.goto(lab.notebook("form.ipynb"))
+    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()
+
+    # The form makes the sweep, and a cell that is the same.
+    run_cell(page, 0)
+    form = page.locator(".wb-builder")
+    form.get_by_label("rate", exact=True).select_option(label="Uniform")
+    form.get_by_label("trials", exact=True).fill("4")
+    form.get_by_label("at once", exact=True).fill("2")
+    form.get_by_label("name", exact=True).fill("from_the_form")
+    form.get_by_label("name", exact=True).press("Tab")
+    expect(form.get_by_role("textbox", name="YAML")).to_have_value(re.compile("max_total_trials: 4"))
+    form.get_by_role("button", name="Insert cell").click()
+    cells = page.locator(".jp-Notebook .jp-CodeCell")
+    expect(cells).to_have_count(3)
+    expect(cells.nth(1)).to_contain_text("%%sweep")
+    expect(form).to_contain_text("The cell is right below")
+    form.get_by_role("button", name="Run", exact=True).click()
+    gate.open(2)
+    expect(form.locator(".wb-view .wb-head")).to_contain_text("2 of 4")
+    page.screenshot(path=shots / "form.png")
+
+    # A new kernel knows nothing of it, and its view is the same sweep, which has gone on.
+    run_cell(page, 2)
+    view = cells.nth(2).locator(".wb-view")
+    expect(view.locator(".wb-head")).to_contain_text("2 of 4")
+    sessions = {session["path"]: session["kernel"]["id"] for session in json.loads(lab.fetch("api/sessions")[1])}
+    lab.fetch(f"api/kernels/{sessions['form.ipynb']}/restart", method="POST")
+    gate.open(1)
+    expect(view.locator(".wb-head")).to_contain_text("3 of 4")
+    run_cell(page, 2)
+    expect(cells.nth(2).locator(".jp-InputPrompt")).to_have_text("[1]:")
+    expect(view.locator(".wb-head")).to_contain_text("3 of 4")
+    gate.open(1)
+    expect(view.locator(".wb-head")).to_contain_text("4 of 4")
+
+    # What it was submitted with is a form again.
+    view.get_by_role("button", name="Duplicate").click()
+    expect(cells.nth(3).locator(".wb-builder")).to_be_visible()
+    expect(cells.nth(3).get_by_label("trials", exact=True)).to_have_value("4")
+
+
+def test_without_the_extension_the_widget_is_live(page: Page, lab: Lab, lab_client: MLClient, gate: Fifo) -> None:
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=60_000)
+    (lab.root / "widget").mkdir()
+    (lab.root / "widget" / "train.py").write_text(_SCRIPT.format(gate=gate.path))
+    job = command(
+        code=str(lab.root / "widget"), command="python train.py --rate ${{inputs.rate}}", inputs={"rate": 0.1}
+    )
+    sweep = job(rate=Uniform(0, 1)).sweep(primary_metric="accuracy", goal="maximize", max_total_trials=2)
+    name = str(lab_client.create_or_update(sweep).name)
+    gate.open(2)
+    write_cells(lab.root / "widget.ipynb", [f"from workbench import MLClient\nMLClient().jobs.get({name!r})"])
+    with running_lab(lab.root, without=["workbench-lab"]) as plain:
+        page.goto(plain.notebook("widget.ipynb"))
+        expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()
+        run_cell(page, 0)
+        view = page.locator(".wb-view")
+        expect(view.locator(".wb-head")).to_contain_text("2 of 2")
+        expect(view.locator(".parcoords .axis-title")).to_have_count(3)
+        lab_client.sweeps.extend(name, 2)
+        expect(view.locator(".wb-head")).to_contain_text("2 of 4 · 2 running")
+        view.get_by_role("button", name="Pause").click()
+        expect(view.get_by_role("button", name="Resume")).to_be_visible()
+        view.get_by_role("button", name="Stop sweep").click()
+        view.get_by_role("button", name="Stop it").click()
+        expect(view.locator(".wb-head")).to_contain_text("Canceled")
+        view.get_by_role("button", name="Duplicate").click()
+        expect(view.locator(".wb-message")).to_contain_text(f'workbench.builder("{name}")')
 
 
 def test_without_the_workspace_the_snapshot_is_shown(page: Page, lab: Lab, lab_client: MLClient) -> None:

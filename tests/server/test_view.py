@@ -23,6 +23,10 @@ def test_the_head_of_a_view_is_there_for_jobs_that_are(server: Server, space: Sp
     for workspace in (space.folder, str(space.path)):  # as the interface has it, and as a saved notebook has it
         answer = server.fetch(f"workbench/job?{urlencode({'name': name, 'workspace': workspace})}")
         assert (answer.status, answer.json["name"]) == (200, name)
+        answer = server.fetch(f"workbench/job?{urlencode({'name': name, 'workspace': workspace})}", "HEAD")
+        assert (answer.status, answer.body) == (200, b"")
+    assert server.fetch(f"workbench/job?name=nobody&workspace={space.folder}", "HEAD").status == 404
+    assert server.fetch(f"workbench/job?name={name}&workspace={space.folder}", "HEAD", signed_in=False).status != 200
     assert server.fetch(f"workbench/job?name=nobody&workspace={space.folder}").status == 404
     assert server.fetch(f"workbench/job?name={name}&workspace=nowhere").status == 404
     with pytest.raises(websocket.WebSocketBadStatusException, match="404"):

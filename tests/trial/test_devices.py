@@ -165,6 +165,15 @@ def test_devices_in_memory(devices: InMemoryDevices) -> None:
     assert devices.gpus() == (first,)
 
 
+def test_a_device_in_memory_is_as_busy_as_it_is_said_to_be(devices: InMemoryDevices) -> None:
+    gpu = devices.add()
+    assert devices.busy(gpu.uuid) is None
+    devices.load(gpu.uuid, 40)
+    assert devices.busy(gpu.uuid) == 40
+    with pytest.raises(NotFoundError):
+        devices.load("GPU-9", 1)
+
+
 def test_a_divided_gpu_is_shown_as_its_instances(devices: InMemoryDevices) -> None:
     whole, other = devices.add(), devices.add()
     one, two = devices.divide(whole.uuid, [40 * GIB, 20 * GIB])
@@ -255,6 +264,12 @@ class FakeDriver(SimpleNamespace):
         self._check()
         return SimpleNamespace(total=handle["memory"], used=GIB, free=handle["memory"] - GIB)
 
+    def nvmlDeviceGetUtilizationRates(self, handle: Any) -> Any:  # noqa: N802
+        self._check()
+        if handle["uuid"].startswith("MIG-"):
+            raise pynvml.NVMLError_NotSupported
+        return SimpleNamespace(gpu=61, memory=3)
+
     def nvmlDeviceGetMigMode(self, handle: Any) -> list[int]:  # noqa: N802
         if "parts" not in handle:
             raise pynvml.NVMLError_NotSupported
@@ -310,6 +325,13 @@ def test_those_who_compute_and_those_who_draw(driver: FakeDriver) -> None:
     assert devices.processes("GPU-0") == {1: 10, 2: None, 3: 30}
     assert devices.processes("MIG-a") == {5: None}
     assert devices.memory("MIG-a") == (GIB, 39 * GIB)
+
+
+def test_how_busy_a_device_is(driver: FakeDriver) -> None:
+    assert NvmlDevices().busy("GPU-0") == 61
+    assert NvmlDevices().busy("MIG-a") is None
+    with pytest.raises(NotFoundError):
+        NvmlDevices().busy("GPU-9")
 
 
 def test_no_driver_means_no_devices(driver: FakeDriver) -> None:

@@ -8,8 +8,18 @@ import plotly.graph_objects as go
 import pytest
 
 from workbench.errors import ValidationException
-from workbench.views.facts import JobFacts
-from workbench.views.figures import FIGURES, MOST_CURVES, curves, importance, parallel_coordinates, progress, scatter
+from workbench.views.facts import Axis, JobFacts
+from workbench.views.figures import (
+    FIGURES,
+    MOST_AXES,
+    MOST_CURVES,
+    USUAL_AXES,
+    curves,
+    importance,
+    parallel_coordinates,
+    progress,
+    scatter,
+)
 
 
 @pytest.mark.parametrize("kind", FIGURES)
@@ -29,7 +39,7 @@ def test_parallel_coordinates_have_a_line_for_each_trial_with_a_value(past: JobF
     assert by_label["lr"]["values"] == pytest.approx([math.log10(row["params"]["lr"]) for row in scored])
     assert by_label["units"]["ticktext"] == ["10", "50", "200"]
     assert by_label["accuracy"]["values"] == trace["line"]["color"] == [row["score"] for row in scored]
-    assert figure.note == "4 of 30 trials have no value yet"
+    assert figure.note == "4 of 30 trials have no value"
 
 
 def test_the_ticks_of_a_logarithmic_axis_read_as_values(past: JobFacts) -> None:
@@ -46,6 +56,17 @@ def test_parallel_coordinates_of_the_best_and_of_chosen_axes(past: JobFacts) -> 
     assert [axis.name for axis in figure.axes] == ["trial", "drop", "lr", "accuracy"]
     with pytest.raises(ValidationException, match="no parameter 'depth'"):
         parallel_coordinates(past, params=["depth"])
+
+
+def test_parallel_coordinates_of_very_many_parameters(past: JobFacts) -> None:
+    past.axes = (*past.axes, *(Axis(f"width{index}", "linear") for index in range(67)))
+    usual = parallel_coordinates(past)
+    assert len(usual.axes) == USUAL_AXES + 2
+    assert usual.note.endswith(f"{USUAL_AXES} of 70 parameters drawn")
+    chosen = parallel_coordinates(past, params=["width66", "lr"])
+    assert [axis.name for axis in chosen.axes] == ["trial", "width66", "lr", "accuracy"]
+    most = parallel_coordinates(past, params=[axis.name for axis in past.axes])
+    assert len(most.axes) == MOST_AXES
 
 
 def test_curves_mark_the_best_and_what_is_selected(past: JobFacts) -> None:

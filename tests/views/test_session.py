@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from tests.supervisor.gates import Gate, until
 from tests.views.past import past_sweep
 from workbench import MLClient
 from workbench.sweep import Uniform
+from workbench.testing.devices import GIB, InMemoryDevices
 from workbench.views.session import ViewSession
 
 
@@ -98,6 +100,29 @@ def test_what_cannot_be_done_is_told(ml_client: MLClient, tmp_path: Path, look: 
     assert view.ask("figure", kind="parallel")["value"]["trials"] == [0, 1, 2, 3, 4, 5, 7]
     gone = look("nobody")
     assert "no job named 'nobody'" in gone.wait(lambda message: message["type"] == "gone")["error"]
+
+
+def test_a_view_is_told_of_the_machine_and_of_the_last_state(
+    ml_client: MLClient, tmp_path: Path, look: Callable[[str], View]
+) -> None:
+    devices = InMemoryDevices()
+    devices.add(24 * GIB, "RTX A5000")
+    workspace = ml_client.context.workspace
+    devices.write(workspace.hidden / "devices.json")
+    workspace.settings.write_text(f'devices = "{workspace.hidden / "devices.json"}"\nslots = 3\n')
+    name = past_sweep(ml_client, tmp_path / "code", 8)
+    view = look(name)
+    told = view.ask("machine")["value"]
+    assert told["slots"] == {"used": 0, "total": 3}
+    assert [gpu["label"] for gpu in told["gpus"]] == ["GPU 0"]
+    kept = view.ask("snapshot")["value"]
+    assert kept["text/plain"] == f"{name}: Completed"
+    stamp = re.search('data-of="([^"]+)"', kept["text/html"])
+    again = re.search('data-of="([^"]+)"', view.ask("snapshot")["value"]["text/html"])
+    assert stamp is not None
+    assert again is not None
+    assert stamp[1] == again[1]
+    assert name in stamp[1]
 
 
 def test_a_log_is_read_in_parts(ml_client: MLClient, tmp_path: Path, look: Callable[[str], View]) -> None:

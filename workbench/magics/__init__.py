@@ -12,6 +12,8 @@ def load(shell: Any) -> None:
     from workbench.magics.cells import CellMagics  # noqa: PLC0415 - IPython need not be loaded before
     from workbench.magics.completion import complete_in  # noqa: PLC0415
     from workbench.magics.verbs import VerbMagics  # noqa: PLC0415
+    from workbench.views.display import install  # noqa: PLC0415
 
+    install()
     shell.register_magics(CellMagics, VerbMagics)
     complete_in(shell)

@@ -72,6 +72,8 @@ def write_cell_file(cell: CellFile, workspace: WorkspaceFolder) -> Path:
         aside = path.with_suffix(".new")
         aside.write_text(text, encoding="utf-8")
         aside.replace(path)
+    else:
+        path.touch()  # it is wanted again: nobody clears it away before the job is there
     return path
 
 

@@ -95,6 +95,7 @@ def _one(name: str, namespace: Mapping[str, Any], workspace: WorkspaceFolder) ->
         path = workspace.values / digest
         if not path.is_file():
             raise StoreError(f"what {name!r} was is gone", str(path), f"Hand over the variable anew: --with {name}")
+        path.touch()  # it is wanted again: nobody clears it away before the job is there
         return Handed(name, digest, path.stat().st_size, fresh=False)
     if name not in namespace:
         from workbench.definition.checking import nearest  # noqa: PLC0415 - trials import this module
@@ -144,6 +145,7 @@ def _stored(name: str, parts: list[Any], workspace: WorkspaceFolder) -> Handed:
     size = sum(len(part) for part in parts)
     path = workspace.values / text
     if path.exists():
+        path.touch()
         return Handed(name, text, size, fresh=False)
     try:
         if size > shutil.disk_usage(workspace.values).free - _ROOM_LEFT:

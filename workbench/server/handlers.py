@@ -180,6 +180,16 @@ class JobHandler(Handler):
         except WorkbenchError as error:
             self.refuse(error)
 
+    @authenticated
+    @authorized
+    async def head(self) -> None:
+        """Answer whether there is the job ``name`` in ``workspace``, without looking at its trials."""
+        name, workspace = self.get_argument("name"), self.get_argument("workspace", None)
+        try:
+            self.finish(await self.desk.run(partial(_find, self.desk, name, workspace)))
+        except WorkbenchError as error:
+            self.refuse(error)
+
 
 class PlotlyHandler(JupyterHandler):
     """The plotly that the figures are made for: the very file of the Python package."""
@@ -233,6 +243,11 @@ def _range(header: str | None, size: int) -> tuple[int, int, int]:
     else:
         begin, end = int(first), min(size, int(last) + 1) if last else size
     return (begin, end, 206) if begin < end else (0, 0, 416)
+
+
+def _find(desk: Desk, name: str, workspace: str | None) -> None:
+    if desk.get(desk.place(workspace)).reader.context.store.job(name) is None:
+        raise NotFoundError(f"no job named {name!r}", "name")
 
 
 def _plotly() -> str:

@@ -74,6 +74,16 @@ class Store:
         )
         return [_job(row) for row in rows]
 
+    def texts_of_kept_jobs(self) -> Iterator[str]:
+        """Yield what is written of each job that can still run, or be run again: all but archived ones that ended."""
+        yield from (
+            row[0]
+            for row in self._query(
+                "SELECT coalesce(definition, '') || coalesce(launch, '') FROM jobs WHERE parent IS NULL "
+                "AND NOT (archived AND status IN ('Completed', 'Failed', 'Canceled'))"
+            )
+        )
+
     def children(self, parent: str) -> list[JobRecord]:
         """Return the trials of a sweep in order of their numbers."""
         return [_job(row) for row in self._query("SELECT * FROM jobs WHERE parent = ? ORDER BY number", (parent,))]

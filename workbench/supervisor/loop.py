@@ -17,6 +17,7 @@ from contextlib import suppress
 from workbench.errors import StoreError, ValidationException
 from workbench.store.database import Store
 from workbench.store.files import WorkspaceFolder
+from workbench.store.housekeeping import clear_unused
 from workbench.store.schema import NewerStoreError
 from workbench.store.settings import Settings, read_settings
 from workbench.supervisor.board import Board
@@ -112,6 +113,7 @@ class Supervisor:
         if shift.busy:
             self._selector.register(self._wake_descriptor(), selectors.EVENT_READ)
             return False
+        shift.tidy()
         return True
 
     def _await(self, patience: float) -> None:
@@ -200,6 +202,16 @@ class _Shift:
         self._engine_starts.end_idle()
         self._jobs.serve()
         self._tell(handled=handled)
+
+    def tidy(self) -> None:
+        """Clear away what no job needs any more; what cannot be removed is left."""
+        try:
+            removed = clear_unused(self._workspace, self._store)
+        except OSError:
+            _log.exception("what no job needs any more could not be removed")
+            return
+        if removed:
+            _log.info("removed %d cells and variables that no job needs any more", len(removed))
 
     def stop_everything(self) -> None:
         """End all trials: their workspace was deleted."""

@@ -87,6 +87,14 @@ class InMemoryDevices(RecordedDevices):
         """
         self._find(uuid)["processes"].pop(str(pid), None)
 
+    def load(self, uuid: str, percent: int | None) -> None:
+        """Say how busy a device is; None where the driver would not tell.
+
+        Raises:
+            NotFoundError: there is no such device.
+        """
+        self._find(uuid)["busy"] = percent
+
     def record(self) -> dict[str, Any]:
         """Return everything as :class:`workbench.trial.devices.FileDevices` reads it."""
         return {"gpus": list(self._gpus.values())}

@@ -63,6 +63,13 @@ class Devices(Protocol):
             NotFoundError: the driver does not show such a device (any more).
         """
 
+    def busy(self, uuid: str) -> int | None:
+        """Return for how many percent of the last moment a device computed; None where the driver does not tell.
+
+        Raises:
+            NotFoundError: the driver does not show such a device (any more).
+        """
+
 
 def devices_from(path: str | None, library: str | None = None) -> Devices:
     """Return who answers about GPUs.
@@ -110,6 +117,17 @@ class NvmlDevices:
     def processes(self, uuid: str) -> dict[int, int | None]:
         """Return the pids that compute or draw on a device, each with its bytes where the driver tells them."""
         return self._ask(lambda nvml: _list_processes(nvml, nvml.nvmlDeviceGetHandleByUUID(uuid)), uuid)
+
+    def busy(self, uuid: str) -> int | None:
+        """Return for how many percent of the last moment a device computed; a MIG instance does not tell."""
+
+        def ask(nvml: Any) -> int | None:
+            try:
+                return int(nvml.nvmlDeviceGetUtilizationRates(nvml.nvmlDeviceGetHandleByUUID(uuid)).gpu)
+            except (nvml.NVMLError_NotSupported, nvml.NVMLError_InvalidArgument):
+                return None
+
+        return self._ask(ask, uuid)
 
     def _ask(self, question: Callable[[Any], _Answer], about: str, nothing: _Answer | None = None) -> _Answer:
         """Return the answer; the second try is for a driver that was loaded anew since the first."""
@@ -216,7 +234,7 @@ class RecordedDevices(ABC):
         """Return what is written down now.
 
         ``{"gpus": [{"uuid": …, "index": …, "instance": …, "name": …, "memory": bytes, "processes": {pid: bytes}}]}``;
-        a process may have ``null`` for bytes.
+        a process may have ``null`` for bytes, and a device ``"busy"`` in percent.
         """
 
     def gpus(self) -> tuple[Gpu, ...]:
@@ -236,6 +254,11 @@ class RecordedDevices(ABC):
     def processes(self, uuid: str) -> dict[int, int | None]:
         """Return the pids that use a device, each with its bytes where known."""
         return {int(pid): size for pid, size in self._find(uuid)["processes"].items()}
+
+    def busy(self, uuid: str) -> int | None:
+        """Return for how many percent of the last moment a device computed, where that is written down."""
+        percent: int | None = self._find(uuid).get("busy")
+        return percent
 
     def _find(self, uuid: str) -> dict[str, Any]:
         gpus: list[dict[str, Any]] = self.record()["gpus"]

@@ -7,7 +7,7 @@ what a view needs to find its way back from a mark to a trial.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +22,12 @@ MOST_CURVES = 60
 """Curves that are drawn at once; more are a carpet."""
 MOST_AXES = 60
 """Axes that plotly's parallel coordinates have room for."""
+USUAL_AXES = 12
+"""Parameters that are drawn before anybody chooses: more can hardly be told apart in a notebook."""
 
 _BEST, _OTHER, _STOPPED = "#e8710a", "#3f7fbf", "#9aa0a6"
 _SCALE = "Viridis"
+_CROWDED = 8  # axes whose names fit beside each other
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def parallel_coordinates(facts: JobFacts, *, top: int | None = None, params: Seq
     Args:
         facts: of a sweep.
         top: only so many of the best trials.
-        params: the parameters in the order of their axes; all by default.
+        params: the parameters in the order of their axes; the first :data:`USUAL_AXES` by default.
 
     Raises:
         ValidationException: a parameter is not in the search space.
@@ -65,14 +68,14 @@ def parallel_coordinates(facts: JobFacts, *, top: int | None = None, params: Seq
     for name in params or ():
         if name not in known:
             raise ValidationException(f"no parameter {name!r}", "params", f"The sweep has: {', '.join(known)}")
-    chosen = [known[name] for name in params or known][: MOST_AXES - 2]
+    chosen = [known[name] for name in (list(known)[:USUAL_AXES] if params is None else params)][: MOST_AXES - 2]
     scored = _scored(facts)
     shown = sorted(_ranked(facts, scored)[:top], key=_number)
-    hidden = len(facts.trials) - len(shown)
     scores = [trial.score for trial in shown]
     dimensions = [_trial_dimension(shown), *(_dimension(axis, shown) for axis in chosen)]
     metric = Axis(facts.metric or "", "linear")
     dimensions.append({"label": metric.name, "values": [finite(score) for score in scores]})
+    angle = -12 if len(dimensions) <= _CROWDED else -30
     line = {
         "color": [finite(score) for score in scores],
         "colorscale": _SCALE,
@@ -81,16 +84,23 @@ def parallel_coordinates(facts: JobFacts, *, top: int | None = None, params: Seq
         "colorbar": {"thickness": 10, "outlinewidth": 0, "title": {"text": metric.name, "side": "right"}},
     }
     return Figure(
-        [{"type": "parcoords", "dimensions": dimensions, "line": line, "labelangle": -12, "labelside": "top"}],
+        [{"type": "parcoords", "dimensions": dimensions, "line": line, "labelangle": angle, "labelside": "top"}],
         {"margin": {"l": 48, "r": 40, "t": 64, "b": 24}},
         [_number(trial) for trial in shown],
         [Axis("trial", "linear"), *chosen, metric],
-        f"{hidden} of {len(facts.trials)} trials not drawn: without a value, or beyond the best {top}"
-        if hidden and top
-        else f"{hidden} of {len(facts.trials)} trials have no value yet"
-        if hidden
-        else "",
+        "; ".join(_not_drawn(facts, len(shown), top, len(chosen))),
     )
+
+
+def _not_drawn(facts: JobFacts, shown: int, top: int | None, params: int) -> Iterator[str]:
+    """Say what parallel coordinates leave out."""
+    hidden = len(facts.trials) - shown
+    if hidden and top:
+        yield f"{hidden} of {len(facts.trials)} trials not drawn: without a value, or beyond the best {top}"
+    elif hidden:
+        yield f"{hidden} of {len(facts.trials)} trials have no value{'' if facts.record.status.is_finished else ' yet'}"
+    if params < len(facts.axes):
+        yield f"{params} of {len(facts.axes)} parameters drawn"
 
 
 def curves(

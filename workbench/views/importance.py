@@ -8,10 +8,20 @@ from typing import Any
 
 from workbench.views.facts import Axis, JobFacts
 
-__all__ = ["parameter_importance"]
+__all__ = ["load_measure", "parameter_importance"]
 
 _MOST = 1000  # trials that are looked at; a study takes time with the square of them
 _FEWEST = 8  # completed trials below which the measure says nothing
+
+
+def load_measure() -> None:
+    """Import the measure: seconds the first time, for Optuna brings all of its measures, and they bring scikit-learn.
+
+    Whoever holds a lock calls this before.
+    """
+    import optuna  # noqa: PLC0415 - heavy
+
+    assert optuna.importance.PedAnovaImportanceEvaluator  # noqa: S101 - the name is what loads it
 
 
 def parameter_importance(facts: JobFacts) -> tuple[dict[str, float], str]:

@@ -1,4 +1,4 @@
-"""What a running trial uses of the machine."""
+"""What a running trial uses of the machine, and how full the machine is."""
 
 from __future__ import annotations
 
@@ -7,21 +7,44 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from workbench.client.context import Context
+from workbench.definition.status import JobStatus
+from workbench.errors import NotFoundError
 from workbench.store.files import TrialFolder
+from workbench.store.settings import read_settings
 from workbench.trial.claims import claimed_by
+from workbench.trial.devices import Devices
 from workbench.trial.processes import descendants, is_alive
 
-__all__ = ["usage"]
+__all__ = ["machine", "usage"]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_WAITING = (JobStatus.NOT_STARTED, JobStatus.QUEUED)
 
 
-def usage(folder: TrialFolder) -> dict[str, Any]:
+def machine(context: Context, devices: Devices) -> dict[str, Any]:
+    """Return how full the machine is now.
+
+    Args:
+        context: the workspace.
+        devices: who answers about GPUs.
+
+    Returns:
+        ``slots`` with ``used`` and ``total`` of the workspace, and ``gpus``: for each what it is called, its model, how
+        busy it is in percent (None where the driver does not tell), and bytes ``used`` and ``total``.
+    """
+    members = [record for record in context.store.unfinished() if record.type != "sweep"]
+    used = sum(record.status not in _WAITING for record in members)
+    return {"slots": {"used": used, "total": read_settings(context.workspace).slots}, "gpus": _gpus(devices)}
+
+
+def usage(folder: TrialFolder, devices: Devices) -> dict[str, Any]:
     """Return what the processes of a trial use now.
 
     Args:
         folder: of the trial.
+        devices: who answers about GPUs.
 
     Returns:
         ``processes``, their number; ``cpuSeconds``, processor time used so far; ``memory``, resident bytes;
@@ -35,29 +58,26 @@ def usage(folder: TrialFolder) -> dict[str, Any]:
             fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
             seconds += (int(fields[11]) + int(fields[12])) / _TICKS
             memory += int(fields[21]) * _PAGE
-    return {"processes": len(pids), "cpuSeconds": seconds, "memory": memory, "gpus": _gpus(frozenset(pids))}
+    gpus = _gpus_of(frozenset(pids), devices)
+    return {"processes": len(pids), "cpuSeconds": seconds, "memory": memory, "gpus": gpus}
 
 
-def _gpus(pids: frozenset[int]) -> list[dict[str, Any]]:
-    import pynvml  # noqa: PLC0415 - looks for the driver's library
+def _gpus(devices: Devices) -> list[dict[str, Any]]:
+    found = []
+    for gpu in devices.gpus():
+        with suppress(NotFoundError):  # it has just fallen off the bus
+            used, _ = devices.memory(gpu.uuid)
+            busy = devices.busy(gpu.uuid)
+            found.append({"label": gpu.label, "name": gpu.name, "busy": busy, "used": used, "total": gpu.memory})
+    return found
 
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return []
-    try:
-        found = []
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            device = pynvml.nvmlDeviceGetHandleByIndex(index)
-            used = [p for p in pynvml.nvmlDeviceGetComputeRunningProcesses(device) if p.pid in pids]
-            if used:
-                found.append(
-                    {
-                        "name": str(pynvml.nvmlDeviceGetName(device)),
-                        "index": index,
-                        "memory": sum(process.usedGpuMemory or 0 for process in used),
-                    }
-                )
-        return found
-    finally:
-        pynvml.nvmlShutdown()
+
+def _gpus_of(pids: frozenset[int], devices: Devices) -> list[dict[str, Any]]:
+    found = []
+    for gpu in devices.gpus() if pids else ():
+        with suppress(NotFoundError):
+            sizes = [size for pid, size in devices.processes(gpu.uuid).items() if pid in pids]
+            if sizes:
+                memory = sum(size or 0 for size in sizes)
+                found.append({"label": gpu.label, "name": gpu.name, "memory": memory})
+    return found

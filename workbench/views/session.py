@@ -12,6 +12,8 @@ from typing import Any
 from workbench.client.ml_client import MLClient
 from workbench.client.waiting import Lifeline, open_watch
 from workbench.errors import WorkbenchError
+from workbench.store.settings import read_settings
+from workbench.trial.devices import Devices, NvmlDevices, devices_from
 from workbench.views.facts import JobFacts
 from workbench.views.verbs import VERBS, Asked
 
@@ -20,7 +22,8 @@ __all__ = ["Message", "ViewSession"]
 Message = Mapping[str, Any]
 
 _LOOK = 1.0  # seconds between looks when nothing rings: a clock runs, and the supervisor may have to be revived
-_CALM = 0.1  # seconds between two messages
+_ANSWERERS = 4  # threads, made when they are needed
+_CALM = 0.12  # seconds between two messages
 
 _log = logging.getLogger(__name__)
 
@@ -28,8 +31,8 @@ _log = logging.getLogger(__name__)
 class ViewSession:
     """The Python half of a view.
 
-    Two threads: one follows the store, the other answers, so that a slow answer keeps no news back. Neither needs the
-    thread that runs cells.
+    One thread follows the store, others answer, so that a slow answer keeps back neither news nor a wish to stop. None
+    of them needs the thread that runs cells.
 
     Args:
         root: folder of the workspace.
@@ -50,7 +53,8 @@ class ViewSession:
         self._lock = threading.Lock()  # facts are refreshed and read by two threads
         self._client: MLClient | None = None
         self._facts: JobFacts | None = None
-        self._answering = ThreadPoolExecutor(1, thread_name_prefix=f"workbench-answers-{name}")
+        self._devices: Devices | None = None
+        self._answering = ThreadPoolExecutor(_ANSWERERS, thread_name_prefix=f"workbench-answers-{name}")
         self._following = threading.Thread(target=self._follow, name=f"workbench-follows-{name}", daemon=True)
 
     def start(self) -> None:
@@ -122,7 +126,13 @@ class ViewSession:
             pass
         if self._facts is None or self._client is None:
             raise WorkbenchError("the workspace is not there", self._root)
-        return Asked(self._client, self._facts, self._lock)
+        return Asked(self._client, self._facts, self._lock, self._ask_devices)
+
+    def _ask_devices(self) -> Devices:
+        """Return who answers about GPUs: one for the session, for the driver takes its time to open."""
+        if self._devices is None and self._client is not None:
+            self._devices = devices_from(read_settings(self._client.context.workspace).devices)
+        return self._devices or NvmlDevices()
 
     def _tell(self, message: dict[str, Any]) -> None:
         if self._closed.is_set():

@@ -32,7 +32,14 @@ def job_snapshot(facts: JobFacts) -> str:
         parts += [_picture(_lines(facts, ranked), "parallel coordinates"), _table(facts, ranked)]
     else:
         parts.append(_values(facts))
-    return f'<div class="workbench-snapshot">{"".join(parts)}</div>'
+    return f'<div class="workbench-snapshot" data-of="{_stamp(facts)}">{"".join(parts)}</div>'
+
+
+def _stamp(facts: JobFacts) -> str:
+    """Return what the snapshot is of: only the time it was made differs between two with the same stamp."""
+    record = facts.record
+    ended = sum(trial.status.is_finished for trial in facts.trials.values())
+    return html.escape(f"{record.name} {record.status} {ended} {facts.best} {record.score} {record.ended}")
 
 
 def _head(facts: JobFacts) -> str:

@@ -11,10 +11,13 @@ from workbench.client.ml_client import MLClient
 from workbench.client.registration import candidate, check_model, register
 from workbench.errors import NotFoundError, ValidationException
 from workbench.store.records import JobRecord
+from workbench.trial.devices import Devices
 from workbench.views.facts import JobFacts
 from workbench.views.figures import FIGURES
+from workbench.views.importance import load_measure
 from workbench.views.narrowing import brushed
-from workbench.views.resources import usage
+from workbench.views.resources import machine, usage
+from workbench.views.snapshot import job_snapshot
 
 __all__ = ["VERBS", "Asked"]
 
@@ -29,11 +32,13 @@ class Asked:
         client: of the workspace.
         facts: of the job that is shown.
         lock: held while facts are read.
+        devices: who answers about GPUs.
     """
 
     client: MLClient
     facts: JobFacts
     lock: threading.Lock
+    devices: Callable[[], Devices]
 
     def trial(self, name: str | None) -> JobRecord:
         """Return the trial called ``name``, the best one for None; the job itself when it is no sweep.
@@ -54,6 +59,8 @@ class Asked:
 def _figure(asked: Asked, kind: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
     if kind not in FIGURES:
         raise ValidationException(f"no figure {kind!r}", "kind", f"There are: {', '.join(FIGURES)}")
+    if kind == "importance":
+        load_measure()
     with asked.lock:
         return FIGURES[kind](asked.facts, **(options or {})).to_json()
 
@@ -85,10 +92,22 @@ def _usage(asked: Asked) -> list[dict[str, Any]]:
     with asked.lock:
         members = [*asked.facts.trials.values()] if asked.facts.is_sweep else [asked.facts.record]
     running = [record for record in members if str(record.status) == "Running"]
+    workspace, devices = asked.client.context.workspace, asked.devices()
     return [
-        {"name": record.name, "number": record.number, **usage(asked.client.context.workspace.trial(record.folder))}
+        {"name": record.name, "number": record.number, **usage(workspace.trial(record.folder), devices)}
         for record in running
     ]
+
+
+def _machine(asked: Asked) -> dict[str, Any]:
+    return machine(asked.client.context, asked.devices())
+
+
+def _snapshot(asked: Asked) -> dict[str, str]:
+    """Return the last state as a saved notebook keeps it, by MIME type."""
+    with asked.lock:
+        facts = asked.facts
+        return {"text/html": job_snapshot(facts), "text/plain": f"{facts.name}: {facts.record.status}"}
 
 
 def _outputs(asked: Asked, trial: str | None = None) -> dict[str, Any]:
@@ -156,6 +175,8 @@ VERBS: Mapping[str, Callable[..., Any]] = {
     "metrics": _metrics,
     "log": _log,
     "usage": _usage,
+    "machine": _machine,
+    "snapshot": _snapshot,
     "outputs": _outputs,
     "cancel": _cancel,
     "pause": _pause,

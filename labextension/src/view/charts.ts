@@ -1,4 +1,5 @@
-import { h, throttled } from './dom';
+import { AxisChooser, METRIC, TRIAL } from './axes';
+import { h, number, throttled } from './dom';
 import type { Axis, Figure, Ranges } from './protocol';
 import type { Plotly, PlotlyElement } from './plotly';
 import type { State } from './state';
@@ -6,6 +7,15 @@ import type { State } from './state';
 const CONFIG = { displaylogo: false, responsive: false, modeBarButtonsToRemove: ['lasso2d', 'select2d', 'autoScale2d'] };
 const WITHOUT_BAR = { ...CONFIG, displayModeBar: false };
 const EVERY = 800;
+
+type Scale = [number, string][];
+// The best trials stand out most from either ground, and the worst can still be seen.
+const ON_LIGHT: Scale = [[0, '#b5c92f'], [0.33, '#35b779'], [0.66, '#31688e'], [1, '#440154']];
+const ON_DARK: Scale = [[0, '#7a68c4'], [0.33, '#4596b8'], [0.66, '#43c286'], [1, '#fde725']];
+
+/** Lines that are drawn of a large sweep: more are a carpet, and take seconds. Of these, so many are the best ones. */
+export const MOST_LINES = 800;
+const BEST_LINES = 200;
 
 type Options = Record<string, unknown>;
 
@@ -17,9 +27,12 @@ export class Chart {
   protected figure: Figure | null = null;
   protected plotly: Plotly | null = null;
   private readonly note = h('div', { class: 'wb-note', role: 'status' });
+  private readonly none = h('div', { class: 'wb-none', hidden: true });
   private readonly refreshSoon = throttled(() => void this.refresh(), EVERY);
   private readonly sizes: ResizeObserver;
-  private visible = false;
+  private readonly looks: IntersectionObserver;
+  private shown = false;
+  private onScreen = false;
   private stale = true;
   private asking = false;
   private held = false;
@@ -30,9 +43,9 @@ export class Chart {
     private readonly kind: string,
     label: string
   ) {
-    this.plot = h('div', { class: 'wb-plot', role: 'img', 'aria-label': label }) as unknown as PlotlyElement;
+    this.plot = h('div', { class: 'wb-plot', role: 'figure', 'aria-label': label }) as unknown as PlotlyElement;
     this.foot = h('div', { class: 'wb-foot' }, this.note);
-    this.element = h('div', { class: 'wb-chart' }, this.plot, this.foot);
+    this.element = h('div', { class: 'wb-chart' }, this.plot, this.none, this.foot);
     state.onChange(() => this.outdated());
     this.sizes = new ResizeObserver(() => {
       if (this.plotly && this.figure && this.visible && this.plot.clientWidth > 0) {
@@ -40,6 +53,14 @@ export class Chart {
       }
     });
     this.sizes.observe(this.plot);
+    // A long notebook has many views: those that are scrolled away cost nothing.
+    this.looks = new IntersectionObserver(entries => {
+      this.onScreen = entries.at(-1)?.isIntersecting ?? false;
+      if (this.visible && this.stale) {
+        void this.refresh();
+      }
+    });
+    this.looks.observe(this.element);
     this.plot.addEventListener('pointerdown', () => (this.held = true));
     window.addEventListener('pointerup', this.release);
   }
@@ -54,9 +75,13 @@ export class Chart {
     }
   };
 
+  private get visible(): boolean {
+    return this.shown && this.onScreen;
+  }
+
   show(visible: boolean): void {
-    this.visible = visible;
-    if (visible && this.stale) {
+    this.shown = visible;
+    if (this.visible && this.stale) {
       void this.refresh();
     }
   }
@@ -75,7 +100,9 @@ export class Chart {
 
   /** Draw what is there again, in the colours of a theme that has changed. */
   recolor(): void {
-    if (this.figure && this.plotly) {
+    if (!this.visible) {
+      this.stale = true;
+    } else if (this.figure && this.plotly) {
       void this.draw(this.figure, this.plotly);
     }
   }
@@ -84,6 +111,7 @@ export class Chart {
     this.refreshSoon.cancel();
     window.removeEventListener('pointerup', this.release);
     this.sizes.disconnect();
+    this.looks.disconnect();
     this.plotly?.purge(this.plot);
   }
 
@@ -109,6 +137,11 @@ export class Chart {
     };
   }
 
+  /** What is drawn of a figure, and in which order. */
+  protected arranged(figure: Figure): Figure {
+    return figure;
+  }
+
   protected prepared(_plotly: Plotly): void {
     this.plot.removeAllListeners('plotly_click');
     this.plot.on('plotly_click', event => {
@@ -120,12 +153,40 @@ export class Chart {
     });
   }
 
+  private tellWhatIsMissing(figure: Figure): void {
+    const empty = !figure.data.length || (figure.data[0]?.['type'] === 'parcoords' && !figure.trials.length);
+    this.plot.hidden = empty;
+    this.none.hidden = !empty;
+    this.none.textContent = empty ? this.emptiness(figure) : '';
+    this.note.textContent = empty ? '' : figure.note;
+  }
+
+  /** Why nothing is drawn, and what would be. */
+  private emptiness(figure: Figure): string {
+    const { header, trials, isFinished } = this.state;
+    const yet = isFinished ? '' : ' yet';
+    const metric = header?.metric?.name;
+    if (this.kind === 'importance' && trials.size) {
+      return figure.note;
+    }
+    if (metric === undefined) {
+      return `No metric is logged${yet}. Each one that the code logs, with mlflow.log_metric or workbench.log, is a curve here.`;
+    }
+    if (!trials.size) {
+      return isFinished ? 'No trial was started.' : 'No trial has started yet. Each one is drawn here once it logs a value.';
+    }
+    return `No trial has logged “${metric}”${yet}.${isFinished ? ' The log of a trial may say why.' : ''}`;
+  }
+
   private async refresh(): Promise<void> {
     if (this.asking || this.held || !this.visible || !this.state.header) {
       return;
     }
     this.asking = true;
     this.stale = false;
+    if (!this.figure) {
+      this.note.textContent = this.kind === 'importance' ? 'Loading Optuna’s measure: some seconds the first time …' : 'Drawing …';
+    }
     try {
       const [plotly, figure] = await Promise.all([
         this.state.transport.loadPlotly(),
@@ -137,9 +198,9 @@ export class Chart {
         this.stale = true;
         return;
       }
-      this.figure = figure;
-      this.note.textContent = figure.note || (figure.data.length ? '' : 'Nothing to draw yet');
-      await this.draw(figure, plotly);
+      this.figure = this.arranged(figure);
+      this.tellWhatIsMissing(figure);
+      await this.draw(this.figure, plotly);
       if (first) {
         this.prepared(plotly);
       }
@@ -155,15 +216,22 @@ export class Chart {
 }
 
 interface Dimension {
+  label: string;
+  name?: string;
   values: (number | null)[];
   constraintrange?: number[] | number[][];
 }
 
 /** Parallel coordinates, whose brushes survive updates and choose rows of the table, and the other way round. */
 export class ParallelChart extends Chart {
+  readonly axes = new AxisChooser(key => this.title(key), () => this.chooseAxes());
   private brushes = new Map<string, [number, number][]>();
   private readonly hint = h('div', { class: 'wb-hint', 'aria-live': 'polite' });
   private selectedRanges: [number, number][] = [];
+  /** Rows of the figure that are drawn; a brush means all of them. */
+  private drawn: number[] = [];
+  private all = false;
+  private part = '';
 
   constructor(
     state: State,
@@ -171,7 +239,17 @@ export class ParallelChart extends Chart {
   ) {
     super(state, 'parallel', 'Parallel coordinates: one line for each trial through its parameters to the primary metric');
     this.foot.append(this.hint);
+    const offer = (): void => this.axes.offer(state.header?.axes.map(axis => axis.name) ?? []);
+    state.onChange(offer);
+    offer();
+    super.set({ params: this.axes.chosen() });
     state.onSelection(() => this.takeSelection());
+  }
+
+  /** Draw all lines, however many, or a part of very many. */
+  drawAll(all: boolean): void {
+    this.all = all;
+    this.recolor();
   }
 
   /** The brushed parts of the parameters' axes. */
@@ -198,6 +276,43 @@ export class ParallelChart extends Chart {
     this.recolor();
   }
 
+  private title(key: string): string {
+    return key === TRIAL ? 'trial' : key === METRIC ? (this.state.header?.metric?.name ?? 'metric') : key;
+  }
+
+  /** A brush goes with its axis: what cannot be seen must not hide rows, nor narrow the search. */
+  private chooseAxes(): void {
+    const keys = new Set(this.axes.keys());
+    [...this.brushes.keys()].filter(key => !keys.has(key)).forEach(key => this.brushes.delete(key));
+    if (this.figure && this.axes.chosen().every(key => this.figure?.axes.some(axis => axis.name === key))) {
+      this.figure = this.arranged(this.figure);
+      this.recolor();
+    }
+    this.set({ params: this.axes.chosen() });
+  }
+
+  /** The axes in the chosen order; the first and the last that Python sends are the trial's number and the metric. */
+  protected override arranged(figure: Figure): Figure {
+    const [trace] = figure.data;
+    if (!trace) {
+      return figure;
+    }
+    const dimensions = trace['dimensions'] as Dimension[];
+    const found = new Map(
+      figure.axes.map((axis, index) => {
+        const named = dimensions[index]?.name;
+        const key = named ?? (index === 0 ? TRIAL : index === figure.axes.length - 1 ? METRIC : axis.name);
+        return [key, { axis: { ...axis, name: key }, dimension: { ...dimensions[index], name: key } }];
+      })
+    );
+    const chosen = this.axes.keys().flatMap(key => found.get(key) ?? []);
+    return {
+      ...figure,
+      axes: chosen.map(entry => entry.axis),
+      data: [{ ...trace, dimensions: chosen.map(entry => entry.dimension) }]
+    };
+  }
+
   protected override layout(figure: Figure): Record<string, unknown> {
     const { xaxis: _x, yaxis: _y, ...layout } = super.layout(figure);
     return layout;
@@ -206,10 +321,17 @@ export class ParallelChart extends Chart {
   protected override async draw(figure: Figure, plotly: Plotly): Promise<void> {
     const [trace] = figure.data;
     if (trace) {
+      const line = trace['line'] as { color: number[] };
+      this.drawn = this.rowsToDraw(line.color);
+      const isPart = this.drawn.length < figure.trials.length;
+      const only = <T>(values: T[]): T[] => (isPart ? this.drawn.map(row => values[row] as T) : values);
+      this.part = isPart ? `${this.drawn.length} of ${figure.trials.length} lines: the best ${BEST_LINES} and a sample of the others; a brush means all` : '';
+      this.unhovered();
       const dimensions = (trace['dimensions'] as Dimension[]).map((dimension, index) => {
         const axis = figure.axes[index]?.name ?? '';
-        const ranges = this.brushes.get(axis) ?? (index === 0 ? this.selectedRanges : undefined);
-        const { constraintrange: _, ...rest } = dimension;
+        const ranges = this.brushes.get(axis) ?? (axis === TRIAL ? this.selectedRanges : undefined);
+        const { constraintrange: _, ...given } = dimension;
+        const rest = { ...given, values: only(given.values) };
         return ranges?.length ? { ...rest, constraintrange: ranges } : rest;
       });
       const style = getComputedStyle(this.element);
@@ -221,6 +343,7 @@ export class ParallelChart extends Chart {
           data: [
             {
               ...trace,
+              line: { ...line, color: only(line.color), colorscale: isDark(style.backgroundColor) ? ON_DARK : ON_LIGHT },
               dimensions,
               labelfont: { color, size: 12 },
               tickfont: { color, size: 10 },
@@ -237,25 +360,55 @@ export class ParallelChart extends Chart {
     this.apply();
   }
 
+  /** All rows; of very many the best ones, the selected ones, and some of the others, spread over their ranks. */
+  private rowsToDraw(scores: number[]): number[] {
+    const rows = scores.map((_, row) => row);
+    if (this.all || rows.length <= MOST_LINES) {
+      return rows;
+    }
+    const sign = this.state.header?.metric?.goal === 'minimize' ? 1 : -1;
+    const ranked = rows.toSorted((a, b) => sign * ((scores[a] ?? 0) - (scores[b] ?? 0)));
+    const chosen = new Set(ranked.slice(0, BEST_LINES));
+    const rest = ranked.slice(BEST_LINES);
+    const step = rest.length / (MOST_LINES - BEST_LINES);
+    for (let place = 0; place < rest.length; place += step) {
+      chosen.add(rest[Math.floor(place)] ?? 0);
+    }
+    this.figure?.trials.forEach((number, row) => {
+      if (this.state.selected.has(this.state.byNumber(number)?.name ?? '')) {
+        chosen.add(row);
+      }
+    });
+    return rows.filter(row => chosen.has(row));
+  }
+
   protected override prepared(plotly: Plotly): void {
     super.prepared(plotly);
     this.plot.on('plotly_restyle', event => this.readBrushes((event as [Record<string, unknown>])[0]));
     this.plot.on('plotly_hover', event => this.hovered(event as { curveNumber?: number }));
-    this.plot.on('plotly_unhover', () => (this.hint.textContent = ''));
+    this.plot.on('plotly_unhover', () => this.unhovered());
+  }
+
+  private unhovered(): void {
+    this.hint.textContent = this.part;
   }
 
   private hovered(event: { curveNumber?: number }): void {
-    const trial = this.state.byNumber(this.figure?.trials[event.curveNumber ?? -1] ?? -1);
+    const trial = this.state.byNumber(this.figure?.trials[this.drawn[event.curveNumber ?? -1] ?? -1] ?? -1);
     this.hint.textContent = trial
       ? `trial ${trial.number} · ${Object.entries(trial.params)
-          .map(([name, value]) => `${name}=${String(value)}`)
-          .join(' · ')} · ${String(trial.score)}`
-      : '';
+          .map(([name, value]) => `${name}=${typeof value === 'number' ? number(value) : String(value)}`)
+          .join(' · ')} · ${number(trial.score)}`
+      : this.part;
   }
 
   /** What was dragged is in the event; what the plot holds may be from before, or from an update since. */
   private readBrushes(changed: Record<string, unknown>): void {
     for (const [key, value] of Object.entries(changed)) {
+      if (key === 'dimensions') {
+        this.axesDragged((value as Dimension[][])[0] ?? []);
+        return;
+      }
       const index = /^dimensions\[(\d+)\]\.constraintrange$/.exec(key)?.[1];
       const axis = index === undefined ? undefined : this.figure?.axes[Number(index)];
       if (axis) {
@@ -263,6 +416,14 @@ export class ParallelChart extends Chart {
       }
     }
     this.apply();
+  }
+
+  /** Plotly has moved its axes already; what is known of the figure follows. */
+  private axesDragged(dimensions: Dimension[]): void {
+    this.axes.reorder(dimensions.flatMap(dimension => dimension.name ?? []));
+    if (this.figure) {
+      this.figure = this.arranged(this.figure);
+    }
   }
 
   private apply(): void {
@@ -306,6 +467,12 @@ export class ParallelChart extends Chart {
       this.recolor();
     }
   }
+}
+
+/** Whether a colour, as the browser computes it, is nearer to black than to white. */
+function isDark(color: string): boolean {
+  const [red = 255, green = 255, blue = 255] = (/^rgba?\(([^)]*)\)/.exec(color)?.[1] ?? '').split(/[ ,]+/).filter(Boolean).map(Number);
+  return 0.299 * red + 0.587 * green + 0.114 * blue < 128;
 }
 
 /** Plotly gives one range, a list of ranges, either in a list of its own, or nothing. */

@@ -56,6 +56,33 @@ export function bytes(count: number): string {
   return `${count < 10 && index ? count.toFixed(1) : Math.round(count)} ${units[index] ?? ''}`;
 }
 
+/** A button that opens something over what is below; Escape and a click elsewhere close it again. */
+export function popup(title: string, name: string, content: HTMLElement, opened: () => void): HTMLElement {
+  const summary = h('summary', {}, title);
+  const element = h('details', { class: `wb-popup ${name}` }, summary, content);
+  const outside = (event: Event): void => {
+    if (!element.isConnected || !element.contains(event.target as Node)) {
+      element.open = false;
+    }
+  };
+  element.addEventListener('toggle', () => {
+    if (element.open) {
+      opened();
+      document.addEventListener('pointerdown', outside, true);
+    } else {
+      document.removeEventListener('pointerdown', outside, true);
+    }
+  });
+  element.addEventListener('keydown', event => {
+    if (event.key === 'Escape' && element.open) {
+      event.stopPropagation();
+      element.open = false;
+      summary.focus();
+    }
+  });
+  return element;
+}
+
 const ICONS: Record<string, string> = {
   Completed: '✓',
   Failed: '✗',

@@ -1,6 +1,8 @@
-import { Chart, ParallelChart } from './charts';
-import { duration, h, number, status, throttled } from './dom';
+import { askForCell } from './asking';
+import { Chart, MOST_LINES, ParallelChart } from './charts';
+import { duration, h, number, popup, status, throttled } from './dom';
 import { LogPanel, OutputsPanel, RegisterPanel, UsagePanel, factsTable, type Panel } from './panels';
+import type { Gpu, Machine } from './protocol';
 import { State } from './state';
 import { STYLES } from './styles';
 import { TrialTable } from './table';
@@ -9,15 +11,29 @@ import type { Transport } from './transport';
 export { SocketTransport, type Transport } from './transport';
 export { plotlyOnce } from './plotly';
 
-/** Put a live view of a job into `parent`; the function that is returned takes it away again. */
-export function mount(parent: HTMLElement, transport: Transport): () => void {
-  const view = new View(transport);
+/** The last state as it lies in a saved document. */
+export interface Keeper {
+  /** What is kept now. */
+  html: string;
+  /** Keep this instead, by MIME type. */
+  keep(data: Record<string, string>): void;
+}
+
+/**
+ * Put a live view of a job into `parent`; the function that is returned takes it away again.
+ *
+ * @param keeper is handed the last state once the job has ended.
+ */
+export function mount(parent: HTMLElement, transport: Transport, keeper?: Keeper): () => void {
+  const view = new View(transport, keeper);
   parent.append(view.element);
   return () => view.destroy();
 }
 
 const ORDER = ['Completed', 'Canceled', 'Failed', 'Running'];
 const CLOCK_EVERY = 1000;
+const MOST_GPUS = 2;
+const MACHINE_EVERY = 3; // seconds
 let lastId = 0;
 
 class View {
@@ -32,24 +48,34 @@ class View {
   private readonly buttons = new Map<string, HTMLButtonElement>();
   private readonly clock: number;
   private readonly themes: MutationObserver;
+  /** A change of theme is several changes of the page. */
+  private readonly recolor = throttled(() => this.panels.forEach(({ panel }) => panel.recolor?.()), 100);
   private readonly drawHead = throttled(() => this.showHead(), 150);
   private tabs: HTMLElement | null = null;
   private table: TrialTable | null = null;
   private parallel: ParallelChart | null = null;
   private shown = '';
   private built = false;
+  private machine: Machine | null = null;
+  private ticks = 0;
+  private kept = false;
 
-  constructor(transport: Transport) {
+  constructor(
+    transport: Transport,
+    private readonly keeper?: Keeper
+  ) {
     this.state = new State(transport);
     this.element.append(h('style', {}, STYLES), this.head, this.bar, this.message, this.body);
     this.head.append(h('span', { class: 'wb-dim' }, 'Connecting …'));
+    void transport.loadPlotly().catch(() => undefined); // begun early; a chart that needs it says what went wrong
     this.state.onChange(() => {
       this.build();
       this.drawHead();
+      this.keepLastState();
     });
     this.state.onLink(() => this.showLink());
-    this.clock = window.setInterval(() => this.state.isFinished || this.drawHead(), CLOCK_EVERY);
-    this.themes = new MutationObserver(() => this.panels.forEach(({ panel }) => panel.recolor?.()));
+    this.clock = window.setInterval(() => this.tick(), CLOCK_EVERY);
+    this.themes = new MutationObserver(() => this.recolor());
     for (const element of [document.body, document.documentElement]) {
       this.themes.observe(element, { attributes: true, attributeFilter: ['data-jp-theme-light', 'data-jp-theme-name', 'class', 'data-vscode-theme-id'] });
     }
@@ -58,11 +84,45 @@ class View {
   destroy(): void {
     window.clearInterval(this.clock);
     this.drawHead.cancel();
+    this.recolor.cancel();
     this.themes.disconnect();
     this.panels.forEach(({ panel }) => panel.destroy?.());
     this.table?.destroy();
     this.state.close();
     this.element.remove();
+  }
+
+  /** The clock in the head runs, and now and then the machine is looked at, while anybody can see it. */
+  private tick(): void {
+    if (this.state.isFinished || !this.state.header) {
+      return;
+    }
+    this.drawHead();
+    if (this.state.linked && this.ticks++ % MACHINE_EVERY === 0 && this.element.checkVisibility() && !document.hidden) {
+      void this.state.ask('machine', {}).then(
+        machine => {
+          this.machine = machine;
+          this.drawHead();
+        },
+        () => (this.machine = null) // what cannot be told is left out; the view itself goes on
+      );
+    }
+  }
+
+  /** What a saved notebook holds is brought up to date once the job has ended; not before, or it would never be clean. */
+  private keepLastState(): void {
+    const finished = this.state.isFinished;
+    if (this.keeper && finished && !this.kept) {
+      void this.state.ask('snapshot', {}).then(
+        data => {
+          if (this.keeper && stamp(data['text/html'] ?? '') !== stamp(this.keeper.html)) {
+            this.keeper.keep(data);
+          }
+        },
+        () => (this.kept = false) // the view was closed, or its connection broke: the next change asks again
+      );
+    }
+    this.kept = finished;
   }
 
   private build(): void {
@@ -183,11 +243,12 @@ class View {
     const ended = ORDER.slice(0, 3).reduce((sum, name) => sum + (header.counts[name] ?? 0), 0);
     const facts: (HTMLElement | null)[] = [
       fact('', status(header.held && !this.state.isFinished ? `${header.status}` : header.status)),
-      header.held && !this.state.isFinished ? fact('', '⏸ paused') : null,
+      header.held && !this.state.isFinished ? fact('', '‖ paused') : null,
       header.type === 'sweep' ? fact('trials', `${ended} of ${header.total ?? '?'}`, (header.counts['Running'] ?? 0) ? ` · ${header.counts['Running'] ?? 0} running` : '') : null,
       header.type === 'sweep' ? fact(`best ${header.metric?.name ?? ''}`, number(header.best?.score), header.best ? ` · trial ${header.best.number}` : '') : null,
       fact('time', duration(elapsed)),
-      header.remaining === null ? null : fact('about', duration(header.remaining), ' left')
+      header.remaining === null ? null : fact('about', duration(header.remaining), ' left'),
+      ...(this.machine && !this.state.isFinished ? machineFacts(this.machine) : [])
     ];
     this.head.replaceChildren(
       h('span', { class: 'wb-title' }, header.displayName || header.name, h('small', {}, header.displayName && header.displayName !== header.name ? header.name : header.type)),
@@ -236,6 +297,9 @@ class View {
     } else {
       buttons.push(action('rerun', 'Rerun', () => this.rerun()));
     }
+    const duplicate = action('duplicate', 'Duplicate', () => this.duplicate());
+    duplicate.title = 'Open the builder, filled with all this was submitted with';
+    buttons.push(duplicate);
     return h('span', { class: 'wb-actions' }, ...buttons);
   }
 
@@ -281,6 +345,18 @@ class View {
     return `Running again as ${again.name}${drift}`;
   }
 
+  /** The builder is a form of the kernel's: a cell opens it, where a cell can be put; else the code is there to copy. */
+  private duplicate(): Promise<string> {
+    const source = `import workbench\n\nworkbench.builder(${JSON.stringify(this.state.header?.name ?? '')})`;
+    if (askForCell(this.element, { source, run: true })) {
+      return Promise.resolve('The cell below opens the builder with all this was submitted with. Without a kernel, run it once there is one.');
+    }
+    const copy = h('button', { type: 'button', click: () => void navigator.clipboard.writeText(source).then(() => (copy.textContent = 'Copied')) }, 'Copy');
+    this.say('This opens the builder with all that was submitted:', false);
+    this.message.append(h('pre', { class: 'wb-code' }, source), copy);
+    return Promise.resolve('');
+  }
+
   /** Ask in place: a dialog of the browser would block all of JupyterLab. */
   private confirm(question: string, yes: string, ...parts: HTMLElement[]): Promise<boolean> {
     return new Promise(resolve => {
@@ -318,15 +394,18 @@ class View {
   // Tools of the tabs
 
   private parallelTools(): HTMLElement {
-    const top = h('select', { 'aria-label': 'how many trials', change: () => this.parallel?.set({ top: top.value ? Number(top.value) : null }) },
-      ...[['', 'all trials'], ['10', 'best 10'], ['50', 'best 50'], ['200', 'best 200']].map(([value, title]) => h('option', { value: value ?? '' }, title ?? '')));
+    const top = h('select', { 'aria-label': 'how many trials', change: () => {
+      this.parallel?.drawAll(top.value === 'all');
+      this.parallel?.set({ top: Number(top.value) || null });
+    } },
+      ...[['', `all, or ${MOST_LINES} of very many`], ['all', 'all, however many'], ['10', 'best 10'], ['50', 'best 50'], ['200', 'best 200']].map(([value, title]) => h('option', { value: value ?? '' }, title ?? '')));
     const clear = h('button', { type: 'button', 'data-action': 'clear', click: () => this.parallel?.clear() }, 'Clear brush');
     const narrow = h('button', { type: 'button', 'data-action': 'narrow', title: 'Draw the trials yet to come from the brushed ranges only' }, 'Narrow the search to this brush');
     narrow.addEventListener('click', () => void this.act(narrow, () => this.state.ask('narrow', { ranges: this.parallel?.ranges() ?? {} })));
     this.buttons.set('clear', clear);
     this.buttons.set('narrow', narrow);
     clear.disabled = narrow.disabled = true;
-    return h('div', { class: 'wb-tools' }, top, clear, narrow, h('span', { class: 'wb-dim' }, 'drag along an axis to brush'));
+    return h('div', { class: 'wb-tools' }, top, this.parallel?.axes.element ?? null, clear, narrow, h('span', { class: 'wb-dim' }, 'drag along an axis to brush, its name to move it'));
   }
 
   private brushChanged(): void {
@@ -374,12 +453,12 @@ class View {
     const count = h('span', { class: 'wb-dim', role: 'status' });
     const search = h('input', { type: 'search', placeholder: 'search trials', 'aria-label': 'search trials', input: () => table.quickFilter(search.value) });
     const list = h('div', {});
-    const columns = h('details', { class: 'wb-columns', toggle: () => {
+    const columns = popup('columns', 'wb-columns', list, () => {
       list.replaceChildren(...table.columnList().map(column => {
         const box = h('input', { type: 'checkbox', checked: column.visible, change: () => table.setVisible(column.id, box.checked) });
         return h('label', {}, box, column.title);
       }));
-    } }, h('summary', {}, 'columns'), list);
+    });
     const filters = h('button', { type: 'button', 'aria-pressed': 'false', click: () => {
       const visible = filters.getAttribute('aria-pressed') !== 'true';
       filters.setAttribute('aria-pressed', String(visible));
@@ -423,4 +502,37 @@ function withTools(chart: Chart, tools: HTMLElement): Panel {
 
 function isOver(value: string | undefined): boolean {
   return value === undefined || ['Completed', 'Failed', 'Canceled'].includes(value);
+}
+
+function machineFacts({ slots, gpus }: Machine): HTMLElement[] {
+  const used = fact('slots', `${slots.used} of ${slots.total}`);
+  used.title = 'trials of this workspace that run at once';
+  return [used, ...(gpus.length > MOST_GPUS ? [allGpus(gpus)] : gpus.map(gpuFact))];
+}
+
+function gpuFact(gpu: Gpu): HTMLElement {
+  const element = fact(gpu.label, gpu.busy === null ? '' : `${gpu.busy} %`, `${gpu.busy === null ? '' : ', '}${gigabytes(gpu.used)} of ${gigabytes(gpu.total)} GB`);
+  element.title = gpu.name;
+  return element;
+}
+
+/** Many GPUs as one: the mean, and each of them for who points at it. */
+function allGpus(gpus: Gpu[]): HTMLElement {
+  const told = gpus.filter(gpu => gpu.busy !== null);
+  const sum = (of: (gpu: Gpu) => number): number => gpus.reduce((total, gpu) => total + of(gpu), 0);
+  const busy = told.length ? Math.round(sum(gpu => gpu.busy ?? 0) / told.length) : null;
+  const element = gpuFact({ label: `${gpus.length} GPUs`, name: '', busy, used: sum(gpu => gpu.used), total: sum(gpu => gpu.total) });
+  element.title = gpus.map(gpu => `${gpu.label} (${gpu.name}): ${gpu.busy ?? '–'} %, ${gigabytes(gpu.used)} of ${gigabytes(gpu.total)} GB`).join('\n');
+  return element;
+}
+
+/** As GPUs are sold: a card of 24 GB has 24 times 1024 to the third. */
+function gigabytes(count: number): string {
+  const size = count / 2 ** 30;
+  return size < 10 ? String(Number(size.toFixed(1))) : String(Math.round(size));
+}
+
+/** What a snapshot is of: two with the same stamp differ in nothing but the time they were made. */
+function stamp(html: string): string {
+  return /data-of="([^"]*)"/.exec(html)?.[1] ?? '';
 }

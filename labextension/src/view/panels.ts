@@ -20,7 +20,7 @@ function problem(error: unknown): string {
 /** The log of the chosen trial, followed while it grows. */
 export class LogPanel implements Panel {
   readonly element: HTMLElement;
-  private readonly text = h('pre', { class: 'wb-text', tabindex: 0, 'aria-label': 'log' });
+  private readonly text = h('pre', { class: 'wb-text', tabindex: 0, role: 'region', 'aria-label': 'log' });
   private readonly title = h('span', { class: 'wb-dim' });
   private trial: string | null = null;
   private end: number | null = null;
@@ -134,7 +134,7 @@ export class UsagePanel implements Panel {
     const body = rows.map(row => {
       const before = this.before.get(row.name);
       const cores = before ? (row.cpuSeconds - before.cpu) / (now - before.at) : null;
-      const gpus = row.gpus.map(gpu => `${gpu.name} (${gpu.index}) ${bytes(gpu.memory)}`).join(', ') || '–';
+      const gpus = row.gpus.map(gpu => `${gpu.label} ${bytes(gpu.memory)} (${gpu.name})`).join(', ') || '–';
       return h(
         'tr',
         {},

@@ -68,7 +68,21 @@ export interface Usage {
   processes: number;
   cpuSeconds: number;
   memory: number;
-  gpus: { name: string; index: number; memory: number }[];
+  gpus: { label: string; name: string; memory: number }[];
+}
+
+export interface Gpu {
+  label: string;
+  name: string;
+  /** Percent of the last moment; null where the driver does not tell. */
+  busy: number | null;
+  used: number;
+  total: number;
+}
+
+export interface Machine {
+  slots: { used: number; total: number };
+  gpus: Gpu[];
 }
 
 export interface Outputs {
@@ -109,6 +123,8 @@ export interface Verbs {
   metrics: [Record<string, never>, string[]];
   log: [{ trial: string | null; offset: number | null }, LogPart];
   usage: [Record<string, never>, Usage[]];
+  machine: [Record<string, never>, Machine];
+  snapshot: [Record<string, never>, Record<string, string>];
   outputs: [{ trial: string | null }, Outputs];
   cancel: [{ names?: string[] }, string];
   pause: [Record<string, never>, string];

@@ -3,7 +3,7 @@ import type { Transport } from './transport';
 
 type Listener = (changed: Trial[], all: boolean) => void;
 
-const READING = new Set<Verb>(['figure', 'metrics', 'log', 'usage', 'outputs', 'candidate', 'check_model']);
+const READING = new Set<Verb>(['figure', 'metrics', 'log', 'usage', 'machine', 'snapshot', 'outputs', 'candidate', 'check_model']);
 
 interface Waiting {
   resolve: (value: unknown) => void;

@@ -24,7 +24,7 @@ export const STYLES = `
 .wb-title { font-weight: 600; min-width: 0; overflow-wrap: anywhere; font-size: 14px; }
 .wb-title small { font-weight: 400; color: var(--wb-dim); margin-left: 6px; font-size: 12px; }
 .wb-fact { white-space: nowrap; } .wb-fact b { font-weight: 600; font-variant-numeric: tabular-nums; }
-.wb-fact span:first-child { color: var(--wb-dim); }
+.wb-fact > span:first-child { color: var(--wb-dim); }
 .wb-actions { margin-left: auto; display: flex; gap: 6px; flex-wrap: wrap; }
 .wb-progress { height: 5px; display: flex; background: var(--wb-bg2); }
 .wb-progress > i { display: block; height: 100%; }
@@ -45,9 +45,10 @@ export const STYLES = `
 .wb-tools { display: flex; flex-wrap: wrap; gap: 6px 12px; align-items: center; padding: 6px 10px 0; }
 .wb-tools label { color: var(--wb-dim); display: inline-flex; gap: 5px; align-items: center; }
 .wb-tools input[type=number] { width: 64px; } .wb-tools input[type=search] { width: 150px; }
-.wb-chart { position: relative; padding: 0 4px; } .wb-plot { height: 300px; width: 100%; }
+.wb-chart { position: relative; background: var(--wb-bg); padding: 0 4px; } .wb-plot { height: 300px; width: 100%; }
 .wb-plot .parcoords .axis path, .wb-plot .parcoords .axis line { stroke: var(--wb-dim) !important; }
 .wb-plot .parcoords text { text-shadow: none !important; }
+.wb-none { min-height: 150px; display: grid; place-content: center; text-align: center; padding: 16px 24px; color: var(--wb-dim); } .wb-none[hidden], .wb-plot[hidden] { display: none; }
 .wb-foot { display: flex; gap: 12px; padding: 0 10px 4px; min-height: 22px; font-size: 12px; }
 .wb-note { color: var(--wb-dim); flex: none; } .wb-hint { min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .wb-table { height: 286px; border-top: 1px solid var(--wb-border); }
@@ -58,18 +59,22 @@ export const STYLES = `
 .wb-Running .wb-icon { color: var(--wb-busy); } .wb-Canceled .wb-icon { color: var(--wb-dim); }
 .wb-best { font-weight: 700; color: var(--wb-mark); } .wb-dim { color: var(--wb-dim); } .wb-empty { color: var(--wb-dim); }
 .wb-message { padding: 6px 10px; border-top: 1px solid var(--wb-grid); overflow-wrap: anywhere; white-space: pre-wrap; }
-.wb-message.wb-error { color: var(--wb-bad); } .wb-message[hidden] { display: none; }
-.wb-text { margin: 0; padding: 8px 10px; height: 330px; overflow: auto; background: var(--wb-bg); color: var(--wb-fg); white-space: pre-wrap; overflow-wrap: anywhere;
+.wb-message { max-height: 220px; overflow: auto; } .wb-message.wb-error { color: var(--wb-bad); } .wb-message[hidden] { display: none; }
+.wb-view .wb-text { margin: 0; padding: 8px 10px; height: 330px; overflow: auto; background: var(--wb-bg); color: var(--wb-fg); white-space: pre-wrap; overflow-wrap: anywhere;
   font-family: var(--jp-code-font-family, var(--vscode-editor-font-family, monospace)); font-size: 12px; line-height: 1.45; }
 .wb-form { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 7px 12px; padding: 10px; align-items: center; max-width: 760px; }
 .wb-form > label, .wb-form > .wb-label { color: var(--wb-dim); } .wb-form input:not([type=checkbox]), .wb-form textarea { width: 100%; }
 .wb-form .wb-wide { grid-column: 1 / -1; } .wb-form code, .wb-code { font-family: var(--jp-code-font-family, monospace); font-size: 12px; overflow-wrap: anywhere; }
 .wb-ok { color: var(--wb-good); } .wb-bad { color: var(--wb-bad); }
-.wb-code { background: var(--wb-bg2); padding: 6px 8px; border-radius: 3px; white-space: pre-wrap; margin: 0; }
+.wb-view .wb-code { background: var(--wb-bg2); padding: 6px 8px; border-radius: 3px; white-space: pre-wrap; margin: 0; }
 .wb-facts { border-collapse: collapse; margin: 8px 10px; } .wb-facts td, .wb-facts th { padding: 2px 14px 2px 0; text-align: left; font-weight: 400; vertical-align: top; overflow-wrap: anywhere; }
 .wb-facts th { color: var(--wb-dim); } .wb-facts td.wb-num, .wb-facts th.wb-num { text-align: right; font-variant-numeric: tabular-nums; }
-.wb-columns { position: relative; } .wb-columns > div { position: absolute; z-index: 20; right: 0; top: 100%; background: var(--wb-bg); border: 1px solid var(--wb-border); padding: 6px 10px; max-height: 240px; overflow: auto; box-shadow: 0 2px 8px rgb(0 0 0 / 25%); }
-.wb-columns > div label { display: flex; white-space: nowrap; color: var(--wb-fg); } .wb-columns summary { cursor: pointer; border: 1px solid var(--wb-border); border-radius: 3px; padding: 2px 8px; list-style: none; }
+.wb-popup { position: relative; } .wb-popup > div { position: absolute; z-index: 20; top: 100%; background: var(--wb-bg); border: 1px solid var(--wb-border); padding: 6px 10px; max-height: 260px; overflow: auto; box-shadow: 0 2px 8px rgb(0 0 0 / 25%); }
+.wb-columns > div { right: 0; } .wb-axes > div { left: 0; }
+.wb-popup > div label { display: flex; white-space: nowrap; color: var(--wb-fg); } .wb-popup summary { cursor: pointer; border: 1px solid var(--wb-border); border-radius: 3px; padding: 2px 8px; list-style: none; }
+.wb-popup summary::after { content: ' ▾'; } .wb-popup summary::-webkit-details-marker { display: none; }
+.wb-list { list-style: none; margin: 0; padding: 0; } .wb-list li { display: flex; gap: 4px; align-items: center; } .wb-list li label { flex: 1; padding-right: 12px; }
+.wb-view button.wb-small { padding: 0 5px; min-height: 22px; min-width: 24px; } .wb-view button[aria-disabled=true] { opacity: .55; cursor: default; }
 .wb-scroll { max-height: 340px; overflow: auto; }
 @container (max-width: 640px) { .wb-actions { margin-left: 0; width: 100%; } .wb-plot { height: 260px; } .wb-form { grid-template-columns: minmax(0, 1fr); gap: 3px; } }
 @media (forced-colors: active) { .wb-progress > i { forced-color-adjust: none; } .wb-view .wb-tabs button[aria-selected=true] { border-bottom-color: Highlight; } }

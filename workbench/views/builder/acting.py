@@ -6,11 +6,15 @@ import html
 
 from workbench.client.preview import Preview
 
-__all__ = ["cost_text", "duration_text", "insert_cell", "preview_html"]
+__all__ = ["INSERTED", "cost_text", "duration_text", "insert_later", "preview_html"]
 
 
-def insert_cell(text: str) -> str:
-    """Put a cell into the running notebook, and return what to tell the user.
+INSERTED = '<div role="status" class="wb-ready">✓ The cell is right below.</div>'
+"""What to tell once the front end has put a cell into the notebook."""
+
+
+def insert_later(text: str) -> str:
+    """Put a cell into the notebook of a front end that inserts none by itself, and return what to tell the user.
 
     A kernel can hand a cell to the notebook only with the answer to a cell that was run.
     """

@@ -16,7 +16,8 @@ from workbench.client.reports import metric_names
 from workbench.definition.records import AnyJob
 from workbench.errors import WorkbenchError
 from workbench.notebooks.handover import as_text, hand_over
-from workbench.views.builder.acting import insert_cell, preview_html
+from workbench.views.builder.acting import INSERTED, insert_later, preview_html
+from workbench.views.builder.asker import CellAsker
 from workbench.views.builder.cell import CellPlace, from_cell, to_cell
 from workbench.views.builder.code import from_code, to_code
 from workbench.views.builder.fields import Field, chosen, command_field, error_html, quietly, section, written
@@ -78,6 +79,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._result = ipywidgets.HTML()
         self._result.add_class("wb-result")
         self._shown = ipywidgets.Output()
+        self._asker = CellAsker()
         self._source = self._make_source("" if source is None or not isinstance(source, str | Path) else str(source))
         super().__init__(self._parts())
         self.add_class("wb-builder")
@@ -130,8 +132,9 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         return self.preview
 
     def insert_cell(self) -> None:
-        """Put the ``%%sweep`` cell into the notebook."""
-        self._tell(insert_cell(self._panes["cell"].value))
+        """Put the ``%%sweep`` cell into the notebook, below this form where the front end can do that."""
+        text = self._panes["cell"].value
+        self._asker.ask(text, lambda done: self._tell(INSERTED if done else insert_later(text)))
 
     def begin_with(self, source: str) -> None:
         """Begin anew with a script, a notebook, a YAML file or a job; what cannot be read leaves all as it is."""
@@ -167,6 +170,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             section("Machine", self._machine()),
             _grid(*(fields[path] for path in _MACHINE)),
             self._buttons(),
+            self._asker,
             self._result,
             self._shown,
             section("The same as text", "change any of them, and the form follows"),

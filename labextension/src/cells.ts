@@ -1,0 +1,37 @@
+/** Puts cells into notebooks, for views and the builder, which know of no notebook: they ask with an event. */
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { INotebookTracker, NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
+import { ASK, type Asked } from './view/asking';
+
+function insert(panel: NotebookPanel, target: Node, { source, run }: Asked): void {
+  const { content, sessionContext } = panel;
+  const below = content.widgets.findIndex(cell => cell.node.contains(target));
+  if (below >= 0) {
+    content.activeCellIndex = below;
+  }
+  NotebookActions.insertBelow(content);
+  content.activeCell?.model.sharedModel.setSource(source);
+  void content.scrollToItem(content.activeCellIndex, 'smart');
+  if (run && sessionContext.session?.kernel) {
+    void NotebookActions.run(content, sessionContext);
+  }
+}
+
+export const insertCells: JupyterFrontEndPlugin<void> = {
+  id: 'workbench-lab:cells',
+  description: 'Puts cells that views and the builder ask for below the cell that shows them.',
+  autoStart: true,
+  requires: [INotebookTracker],
+  activate: (_app: JupyterFrontEnd, notebooks: INotebookTracker) => {
+    document.addEventListener(ASK, event => {
+      const target = event.target as Node;
+      const panel = notebooks.find(one => one.node.contains(target)) ?? notebooks.currentWidget;
+      if (panel && !event.defaultPrevented) {
+        event.preventDefault();
+        insert(panel, target, (event as CustomEvent<Asked>).detail);
+      }
+    });
+  }
+};
+
+export default insertCells;

@@ -1,0 +1,13 @@
+/** How a view asks the page around it for a cell: with an event, for it knows of no notebook. */
+export const ASK = 'workbench:insert-cell';
+
+export interface Asked {
+  source: string;
+  /** Whether the cell is run too, where a kernel runs. */
+  run: boolean;
+}
+
+/** Ask for a cell below the one that holds `element`; false when nobody here can insert one. */
+export function askForCell(element: Element, asked: Asked): boolean {
+  return !element.dispatchEvent(new CustomEvent<Asked>(ASK, { bubbles: true, cancelable: true, detail: asked }));
+}

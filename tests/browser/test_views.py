@@ -1,0 +1,237 @@
+"""The view in all its states, in a real JupyterLab with no kernel."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.browser.lab import Lab, open_without_kernel
+from tests.browser.states import nobody_starts, write_states, write_views
+from tests.conftest import client_of
+from workbench import MLClient
+from workbench.definition.status import JobStatus
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+AXE = Path(__file__).parents[2] / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
+THEMES = ("JupyterLab Dark", "JupyterLab Dark High Contrast")  # it opens in the light one
+
+
+@pytest.fixture(scope="module")
+def client(lab: Lab, mlflow_database: Path) -> Iterator[MLClient]:
+    with client_of(lab.root / "states", mlflow_database) as client, nobody_starts(client):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def states(client: MLClient, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return write_states(client, tmp_path_factory.mktemp("code"), many=300)
+
+
+@pytest.fixture(scope="module")
+def page(lab: Lab, client: MLClient, states: dict[str, str], browser: Browser) -> Iterator[Page]:
+    """A notebook with a view of each state, opened once."""
+    write_views(lab.root / "states.ipynb", client, list(states.values()))
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    failures: list[str] = []
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    open_without_kernel(page, lab, "states.ipynb")
+    yield page
+    context.close()
+    assert failures == []
+
+
+@pytest.fixture
+def look(page: Page, states: dict[str, str]) -> Any:
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=60_000)
+
+    def look(state: str) -> Locator:
+        view = page.locator(".wb-view", has=page.locator(".wb-title", has_text=states[state]))
+        view.scroll_into_view_if_needed()
+        return view
+
+    return look
+
+
+STATES = {
+    "empty": ("▶ Running", "No trial has started yet"),
+    "waiting": ("▶ Running", "waits: 4 of 4 slots in use"),
+    "running": ("10 of 20 · 2 running", "best loss"),
+    "paused": ("‖ paused", "Resume"),
+    "failed": ("✗ Failed", "No trial has logged “loss”"),
+    "canceled": ("⊘ Canceled", "canceled by the user"),
+    "finished": ("✓ Completed", "best accuracy"),
+    "many": ("✓ Completed", "300 trials"),
+    "wide": ("10 of 20", "12 of 67 parameters drawn"),
+    "job queued": ("… Queued", "waits for a GPU"),
+    "job preparing": ("⚙ Preparing", "installing 14 packages"),
+    "job running": ("▶ Running", "Nothing is printed yet"),
+    "job failed": ("✗ Failed", "lower the learning rate"),
+    "job canceled": ("⊘ Canceled", "canceled by the user"),
+    "job finished": ("✓ Completed", "time 20 s"),
+}
+
+
+def test_every_state_says_what_it_is(look: Any, states: dict[str, str]) -> None:
+    from playwright.sync_api import expect
+
+    assert STATES.keys() == states.keys()
+    for state, texts in STATES.items():
+        for text in texts:
+            expect(look(state)).to_contain_text(text)
+
+
+def test_axe_finds_nothing_serious(page: Page, look: Any, states: dict[str, str]) -> None:
+    from playwright.sync_api import expect
+
+    page.add_script_tag(content=AXE.read_text())
+    problems = []
+    view = look("finished")
+    for tab in view.get_by_role("tab").all():
+        tab.click()
+        expect(view.locator(".wb-panel:visible")).not_to_contain_text(re.compile("Drawing|Loading|Looking for"))
+        problems += _problems(page, [states["finished"]], within=".wb-panel:not([hidden])")
+    view.get_by_role("tab").first.click()
+    shown = [states[state] for state in ("finished", "running", "failed", "empty", "job failed", "job preparing")]
+    problems += _problems(page, shown)
+    for theme in THEMES:
+        page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', { theme })", theme)
+        expect(page.locator(f"body[data-jp-theme-name='{theme}']")).to_have_count(1)
+        problems += [f"{theme}: {problem}" for problem in _problems(page, shown, rule="color-contrast")]
+    assert problems == []
+
+
+def _problems(page: Page, names: list[str], *, within: str = "", rule: str | None = None) -> list[str]:
+    """Return what axe finds serious or critical in the views of some jobs, or a part of them, by one rule or by all."""
+    found = page.evaluate(
+        """async ([names, within, rule]) => {
+            const views = [...document.querySelectorAll('.wb-view')];
+            const shown = names.map(name => views.find(one => one.textContent.includes(name)));
+            const include = within ? shown.map(one => one.querySelector(within)) : shown;
+            const only = rule ? { runOnly: { type: 'rule', values: [rule] } } : {};
+            const { violations } = await axe.run({ include }, { resultTypes: ['violations'], ...only });
+            return violations.filter(one => ['serious', 'critical'].includes(one.impact)).flatMap(
+                one => one.nodes.map(node => `${one.id}: ${node.target.join(' ')}: ${node.failureSummary}`));
+        }""",
+        [names, within, rule],
+    )
+    return [str(problem) for problem in found]
+
+
+def test_the_head_shows_slots_and_gpus(look: Any) -> None:
+    from playwright.sync_api import expect
+
+    head = look("running").locator(".wb-head")
+    expect(head).to_contain_text(re.compile(r"slots \d+ of 12"))
+    expect(head).to_contain_text("GPU 0 61 %, 3.1 of 24 GB")
+    expect(head).to_contain_text("GPU 1 0 %, 0.4 of 24 GB")
+    expect(look("finished").locator(".wb-head")).not_to_contain_text("slots")
+
+
+def _until_axes_begin(page: Page, name: str, first: str) -> None:
+    """Wait until the axis at the left is this one; the order on the page is not the order in the document."""
+    page.wait_for_function(
+        """([name, first]) => {
+            const view = [...document.querySelectorAll('.wb-view')].find(one => one.textContent.includes(name));
+            const titles = [...view.querySelectorAll('.parcoords .axis-title')];
+            const left = one => one.getBoundingClientRect().left;
+            return titles.sort((a, b) => left(a) - left(b))[0]?.textContent === first;
+        }""",
+        arg=[name, first],
+    )
+
+
+def test_axes_are_chosen_and_moved(page: Page, look: Any, client: MLClient, states: dict[str, str]) -> None:
+    from playwright.sync_api import expect
+
+    view = look("wide")
+    titles = view.locator(".parcoords .axis-title")
+    expect(titles).to_have_count(14)
+    view.get_by_text("axes").click()
+    view.get_by_label("search axes").fill("width6")
+    view.get_by_label("width64", exact=True).check()
+    expect(titles).to_have_count(15)
+    view.get_by_label("search axes").fill("")
+    view.get_by_label("lr", exact=True).uncheck()
+    expect(titles).to_have_count(14)
+    move = view.get_by_role("button", name="move optimizer before")
+    move.press("Enter")
+    expect(move).to_be_focused()
+    move.press("Enter")
+    _until_axes_begin(page, states["wide"], "optimizer")
+    page.keyboard.press("Escape")
+    expect(view.get_by_label("search axes")).to_be_hidden()
+
+    # What was chosen stays through updates.
+    expect(view.locator(".wb-note").first).to_contain_text("12 of 67 parameters drawn")
+    with client.context.store.write() as writer:
+        writer.update_job(f"{states['wide']}_11", score=0.01, status=JobStatus.COMPLETED, ended=2e9)
+        writer.patch_properties(states["wide"], {"best_child_run_id": f"{states['wide']}_11"})
+    expect(view.locator(".wb-head")).to_contain_text("best loss 0.01")
+    expect(view.locator(".wb-note").first).to_contain_text("12 of 67 parameters drawn")
+    expect(titles).to_have_count(14)
+    _until_axes_begin(page, states["wide"], "optimizer")
+
+    # Dragging an axis moves it in the list too.
+    box = titles.filter(has_text="optimizer").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 160, box["y"] + box["height"] / 2, steps=8)
+    page.mouse.up()
+    view.get_by_text("axes").click()
+    keys = view.locator(".wb-list input[type=checkbox]")
+    expect(keys.first).not_to_have_attribute("data-key", "show optimizer")
+    page.keyboard.press("Escape")
+
+
+def test_duplicating_puts_a_cell_below(page: Page, look: Any, states: dict[str, str]) -> None:
+    from playwright.sync_api import expect
+
+    cells = page.locator(".jp-Notebook .jp-CodeCell")
+    before = cells.count()
+    view = look("job finished")
+    view.get_by_role("button", name="Duplicate").click()
+    expect(cells).to_have_count(before + 1)
+    expect(view.locator(".wb-message")).to_contain_text("The cell below opens the builder")
+    expect(cells.last).to_contain_text(f'workbench.builder("{states["job finished"]}")')
+
+
+def test_a_saved_notebook_holds_the_last_state(
+    page: Page, look: Any, lab: Lab, client: MLClient, states: dict[str, str]
+) -> None:
+    from playwright.sync_api import expect
+
+    name = states["running"]
+    expect(look("running").locator(".wb-head")).to_contain_text("Running")
+    unsaved = page.locator(".lm-TabBar-tab.jp-mod-dirty", has_text="states.ipynb")
+    page.keyboard.press("Control+s")
+    expect(unsaved).to_have_count(0)
+    with client.context.store.write() as writer:
+        for number in (10, 11):
+            writer.update_job(f"{name}_{number}", status=JobStatus.COMPLETED, ended=2e9)
+        writer.update_job(name, status=JobStatus.COMPLETED, ended=2e9)
+    expect(look("running").locator(".wb-head")).to_contain_text("✓ Completed")
+    expect(unsaved).to_have_count(1)
+    page.keyboard.press("Control+s")
+    expect(unsaved).to_have_count(0)
+    book = json.loads((lab.root / "states.ipynb").read_text())
+    kept = {
+        data["application/vnd.workbench.job+json"]["name"]: data
+        for cell in book["cells"]
+        for output in cell["outputs"]
+        for data in [output["data"]]
+    }
+    assert "12 of 20 trials" in "".join(kept[name]["text/html"])
+    assert "".join(kept[name]["text/plain"]) == f"{name}: Completed"
+    assert "".join(kept[states["paused"]]["text/html"]) == "<p>the last state</p>", "what still runs is left alone"
