@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -304,23 +307,42 @@ def test_a_notebook_runs_with_the_papermill_of_its_image(
     assert (failed.error or "").splitlines()[-1] == "cell 5: ZeroDivisionError: division by zero"
 
 
+def said(client: MLClient, *words: str, answer: str = "") -> str:
+    """Return what ``workbench images …`` prints."""
+    command = [str(Path(sys.executable).parent / "workbench"), "--workspace", str(client.workspace_folder), "images"]
+    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+    done = subprocess.run(
+        [*command, *words], input=answer, capture_output=True, text=True, env=environment, timeout=60, check=False
+    )
+    assert done.returncode == 0 or answer, done.stderr
+    return done.stdout
+
+
 def test_images_are_shown_and_only_ours_are_pruned(shared_client: MLClient, base_image: str, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text(f"FROM {base_image}\nENV ONLY={tmp_path.name}\n")
-    environment = Environment(name="mine", build=BuildContext(path=str(tmp_path)))
+    name = f"mine-{os.urandom(4).hex()}"  # the engine is the machine's, and others may use it
+    environment = Environment(name=name, build=BuildContext(path=str(tmp_path)))
     done = finish(shared_client, command(command="true", environment=environment))
     assert done.status == "Completed", done.error
     tag = shared_client.jobs.record(str(done.name)).launch["runs_in"]["image"]
     shown = {image.tag: image for image in shared_client.images.list()}
-    assert (shown[tag].environment, shown[tag].used) == ("mine", False)
+    assert (shown[tag].environment, shown[tag].used) == (name, False)
     assert base_image not in shown
     api = connect(address())
     container = api.create_container(tag, ["true"])["Id"]
     try:
         assert {image.tag: image.used for image in shared_client.images.list()}[tag]
+        assert said(shared_client, "prune", name, "--yes") == "There is no image to remove.\n", "it is in use"
     finally:
         api.remove_container(container)
     with pytest.raises(EngineError, match="it cannot be removed"):
         remove_image(api, BuiltImage(tag="nothing:1", environment="", created=0, size=0, used=False))
-    remove_image(api, shown[tag])
+    assert tag in said(shared_client, "list")
+    assert tag in {image["tag"] for image in json.loads(said(shared_client, "--json"))}
+    asked = said(shared_client, "prune", name, answer="n\n")
+    assert tag in asked
+    assert "Remove this image? [y/N]" in asked
+    assert "Remove this image?" not in (done_so := said(shared_client, "prune", name, "--yes"))
+    assert done_so == f"removed {tag} ({name})\n"
     assert tag not in {image.tag for image in shared_client.images.list()}
-    assert api.images(base_image)
+    assert api.images(base_image), "it is not ours"

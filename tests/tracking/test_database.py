@@ -88,3 +88,19 @@ print({"mlflow", "sqlalchemy", "pandas"} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_looking_at_the_database_again_does_not_give_up_its_locks(workspace: WorkspaceFolder) -> None:
+    """A process loses its locks on a file when it closes any descriptor of it; others then throw away its log."""
+    from workbench.tracking.database import prepare
+
+    prepare(workspace.mlflow_database)
+    log = workspace.mlflow_database.with_name("mlflow.db-wal")
+    with closing(sqlite3.connect(workspace.mlflow_database)) as ours:
+        ours.execute("CREATE TABLE mine (x)")
+        ours.commit()
+        assert log.exists()
+        prepare(workspace.mlflow_database)
+        look = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM mine'); c.close()"
+        subprocess.run([sys.executable, "-c", look, str(workspace.mlflow_database)], check=True)
+        assert log.exists(), "the other process took itself for the last one"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 
 from workbench.environments.engine import address, connect
@@ -23,14 +23,18 @@ class ImageOperations:
         with closing(connect(address())) as api:
             yield from tuple(built_images(api))
 
-    def prune(self) -> tuple[BuiltImage, ...]:
+    def prune(self, images: Collection[BuiltImage] | None = None) -> tuple[BuiltImage, ...]:
         """Remove those that no container uses, and return them; a job that needs one again builds it again.
+
+        Args:
+            images: only these; None for all.
 
         Raises:
             EngineError: no container engine answers, or it refuses.
         """
+        wanted = None if images is None else {image.tag for image in images}
         with closing(connect(address())) as api:
-            unused = tuple(image for image in built_images(api) if not image.used)
+            unused = [one for one in built_images(api) if not one.used and (wanted is None or one.tag in wanted)]
             for image in unused:
                 remove_image(api, image)
-        return unused
+        return tuple(unused)

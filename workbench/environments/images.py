@@ -7,13 +7,15 @@ import os
 import shutil
 import stat
 import tarfile
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.environments.buildkit import build_with_buildkit, what_needs_buildkit
 from workbench.environments.cache import FailedBuildError
-from workbench.environments.engine import DISK_FULL, LABEL, connect, is_disk_full
+from workbench.environments.engine import DISK_FULL, LABEL, connect, is_disk_full, is_podman
 from workbench.environments.output import Output
 from workbench.environments.recipes import ImageRecipe
 from workbench.errors import EngineError
@@ -40,7 +42,10 @@ _CHECK_PYTHON = """"$python" -c 'import sys; sys.exit(not sys.version.startswith
 _PIP = """"$python" -m venv {place}/env || {{
   echo "the Python of {image} cannot make virtual environments; its package for that is python3-venv"; exit 1; }}
 """
-_PIP_INSTALL = """env/bin/python -m pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
+# pip compiles one file after the other, which takes most of its time; a file that cannot be compiled is not imported.
+_PIP_INSTALL = """env/bin/python -m pip install --no-cache-dir --no-compile --disable-pip-version-check \\
+  -r requirements.txt
+env/bin/python -m compileall -qq -j 0 env/lib || true
 """
 _CONDA = """conda=$(command -v ./micromamba || command -v micromamba || command -v mamba || command -v conda) || {{
   fetch() {{ curl -fsSL {url} || wget -qO- {url}; }}
@@ -66,7 +71,7 @@ def build_image(recipe: ImageRecipe, engine: str, output: Output) -> Mapping[str
     try:
         api = connect(engine)
         if recipe.is_built and not _is_there(api, recipe.tag):
-            _build(api, recipe, output)
+            _build(api, recipe, engine, output)
         elif not recipe.is_built and not _is_there(api, recipe.tag):
             _pull(api, recipe.tag, output)
         found = api.inspect_image(recipe.tag)
@@ -166,16 +171,34 @@ def _repository_and_tag(image: str) -> tuple[str, str | None]:
     return (repository, tag) if colon and "/" not in tag else (image, "latest")
 
 
-def _build(api: APIClient, recipe: ImageRecipe, output: Output) -> None:
+def _build(api: APIClient, recipe: ImageRecipe, engine: str, output: Output) -> None:
     files, dockerfile = _context(recipe)
+    labels = {LABEL: recipe.name, f"{LABEL}.key": recipe.key}
     buildargs = {name: os.environ[name] for proxy in _PROXIES for name in (proxy, proxy.lower()) if name in os.environ}
+    if recipe.context is not None and not is_podman(api):  # Podman builds all of it in one way
+        why = what_needs_buildkit((Path(recipe.context) / dockerfile).read_text(errors="replace"))
+        if why is not None:
+            with tempfile.TemporaryFile() as packed:
+                packed.write(_packed(files).getbuffer())
+                packed.seek(0)
+                build_with_buildkit(
+                    packed,
+                    dockerfile=dockerfile,
+                    tag=recipe.tag,
+                    labels=labels,
+                    buildargs=buildargs,
+                    engine=engine,
+                    why=why,
+                    output=output,
+                )
+            return
     output.begin("sending the files to the engine")
     stream = api.build(
         fileobj=_packed(files),
         custom_context=True,
         dockerfile=dockerfile,
         tag=recipe.tag,
-        labels={LABEL: recipe.name, f"{LABEL}.key": recipe.key},
+        labels=labels,
         buildargs=buildargs,
         rm=True,
         forcerm=True,

@@ -13,7 +13,7 @@ from workbench.trial.spec import TrialSpec
 __all__ = ["EngineStarts"]
 
 _IDLE = 120.0  # seconds after which a server that nobody asks is ended
-_MODULES = ["workbench.trial.container", "docker", "docker.errors", "docker.tls", "http.client"]
+_MODULES = ["workbench.trial.container", "docker", "docker.errors", "docker.tls", "http.client", "netrc"]
 
 
 class EngineStarts:

@@ -19,7 +19,6 @@ from workbench.tracking.locks import locked
 __all__ = ["PATIENCE", "address", "prepare", "schema_remembered"]
 
 PATIENCE = 60.0  # seconds a writer waits for the others
-_WAL = 2  # the format number that SQLite writes into bytes 18 and 19 of a file in WAL mode
 _patching = threading.Lock()
 
 
@@ -75,11 +74,18 @@ def schema_remembered(database: Path) -> Iterator[None]:
 
 
 def _is_ready(database: Path) -> bool:
-    try:
-        with database.open("rb") as file:
-            return file.read(20)[18:] == bytes([_WAL, _WAL])
-    except FileNotFoundError:
+    """Return whether the file is a database in WAL mode.
+
+    SQLite is asked. Closing a file that one has opened oneself gives up every lock that this process has on it, those
+    of SQLite too: another process then takes itself for the last one and throws away the log that is in use here.
+    """
+    if not database.exists() or database.stat().st_size == 0:
         return False
+    try:
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True, timeout=PATIENCE)) as connection:
+            return bool(connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal")
+    except sqlite3.DatabaseError:
+        return False  # whoever makes it ready says why that cannot be
 
 
 def _make_ready(database: Path) -> bool:
