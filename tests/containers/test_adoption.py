@@ -18,10 +18,12 @@ from workbench.definition.command import Command
 from workbench.entities import Environment
 from workbench.environments.engine import address, connect
 from workbench.store.files import TrialFolder, read_json
+from workbench.testing.devices import InMemoryDevices
 from workbench.trial.claims import claimed_by
 from workbench.trial.leases import Resource, free_units
 from workbench.trial.leases import folder as lease_folder
 from workbench.trial.processes import Identity, is_alive
+from workbench.views.resources import usage
 
 _CORES = Resource("cores", (os.cpu_count() or 1) * 100)
 _SAYS = """
@@ -131,6 +133,9 @@ def test_another_host_follows_when_one_was_killed_and_so_on(waiting: Waiting) ->
     assert free_units(_CORES, lease_folder()) == _CORES.units - 50, "it has what it had leased"
     (running,) = containers_of(waiting.client, job=waiting.name)
     assert running["State"] == "running"
+    assert usage(waiting.folder, InMemoryDevices())["processes"] >= 3, (
+        "what deals with the engine, the first process inside, the script"
+    )
     waiting.let_through(3)
     assert waiting.wait() == "exit code 3: two"
     waiting.has_run_once()

@@ -14,7 +14,8 @@ from workbench.store.files import TrialFolder
 from workbench.store.settings import read_settings
 from workbench.trial.claims import claimed_by
 from workbench.trial.devices import Devices
-from workbench.trial.processes import descendants, is_alive
+from workbench.trial.processes import descendants, is_alive, marked_processes
+from workbench.trial.report import FOLDER_VARIABLE
 
 __all__ = ["machine", "usage"]
 
@@ -52,6 +53,8 @@ def usage(folder: TrialFolder, devices: Devices) -> dict[str, Any]:
     """
     host = claimed_by(folder)
     pids = descendants(host.pid) if host is not None and is_alive(host) else []
+    if pids and folder.container.exists():  # the engine's children, not the host's
+        pids = sorted({*pids, *marked_processes(FOLDER_VARIABLE, str(folder.root))} - {host.pid if host else 0})
     seconds, memory = 0.0, 0
     for pid in pids:
         with suppress(OSError, ValueError):  # it has just ended
