@@ -242,7 +242,7 @@ def test_a_sweep_is_paused_changed_resumed_and_stopped(space: Space, client: MLC
     gate.open(2)
     until(client, lambda: client.context.store.children(name)[1].status.is_finished)
     assert space.post(f"jobs/{name}/resume")["job"]["held"] is False
-    running(client, name, 1)
+    until(client, lambda: len(client.context.store.children(name)) > 2)
     assert client.context.store.children(name)[2].params == {"x": 0.45}
     stopped = space.post(f"jobs/{name}/cancel")
     assert stopped["told"] == "asked to stop"
