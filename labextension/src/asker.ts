@@ -16,7 +16,7 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   const take = ({ id, source, run }: Wish): void => {
     if (!fulfilled.has(id)) {
       fulfilled.add(id); // a widget may be shown twice
-      model.send({ id, inserted: askForCell(el, { source, run }) });
+      model.send({ id, inserted: askForCell(el, { source, run }) !== null });
     }
   };
   model.on('msg:custom', take);

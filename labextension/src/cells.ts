@@ -3,16 +3,17 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { INotebookTracker, NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 import { ASK, type Asked } from './view/asking';
 
-function insert(panel: NotebookPanel, target: Node, { source, run }: Asked): void {
+function insert(panel: NotebookPanel, target: Node, asked: Asked): void {
   const { content, sessionContext } = panel;
   const below = content.widgets.findIndex(cell => cell.node.contains(target));
   if (below >= 0) {
     content.activeCellIndex = below;
   }
   NotebookActions.insertBelow(content);
-  content.activeCell?.model.sharedModel.setSource(source);
+  content.activeCell?.model.sharedModel.setSource(asked.source);
   void content.scrollToItem(content.activeCellIndex, 'smart');
-  if (run && sessionContext.session?.kernel) {
+  if (asked.run && sessionContext.session?.kernel) {
+    asked.ran = true;
     void NotebookActions.run(content, sessionContext);
   }
 }

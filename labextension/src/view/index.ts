@@ -367,8 +367,10 @@ class View {
   /** The builder is a form of the kernel's: a cell opens it, where a cell can be put; else the code is there to copy. */
   private duplicate(): Promise<string> {
     const source = `import workbench\n\nworkbench.builder(${JSON.stringify(this.state.header?.name ?? '')})`;
-    if (askForCell(this.element, { source, run: true })) {
-      return Promise.resolve('The cell below opens the builder with all this was submitted with. Without a kernel, run it once there is one.');
+    const done = askForCell(this.element, { source, run: true });
+    if (done) {
+      const how = done === 'ran' ? 'The builder opens in the cell below' : 'The cell below opens the builder, once a kernel is there to run it';
+      return Promise.resolve(`${how}, with all this was submitted with.`);
     }
     const copy = h('button', { type: 'button', click: () => void navigator.clipboard.writeText(source).then(() => (copy.textContent = 'Copied')) }, 'Copy');
     this.say('This opens the builder with all that was submitted:', false);
@@ -413,11 +415,20 @@ class View {
   // Tools of the tabs
 
   private parallelTools(): HTMLElement {
+    const usual = h('option', { value: '' });
+    const all = h('option', { value: 'all' }, 'all trials, slowly');
+    const name = (): void => {
+      const many = this.state.trials.size > MOST_LINES;
+      usual.textContent = many ? `${MOST_LINES} of all trials` : 'all trials';
+      all.hidden = !many;
+    };
+    this.state.onChange(name);
+    name();
     const top = h('select', { 'aria-label': 'how many trials', change: () => {
       this.parallel?.drawAll(top.value === 'all');
       this.parallel?.set({ top: Number(top.value) || null });
     } },
-      ...[['', `all, or ${MOST_LINES} of very many`], ['all', 'all, however many'], ['10', 'best 10'], ['50', 'best 50'], ['200', 'best 200']].map(([value, title]) => h('option', { value: value ?? '' }, title ?? '')));
+      usual, all, ...[['10', 'best 10'], ['50', 'best 50'], ['200', 'best 200']].map(([value, title]) => h('option', { value: value ?? '' }, title ?? '')));
     const clear = h('button', { type: 'button', 'data-action': 'clear', click: () => this.parallel?.clear() }, 'Clear brush');
     const narrow = h('button', { type: 'button', 'data-action': 'narrow', title: 'Draw the trials yet to come from the brushed ranges only' }, 'Narrow the search to this brush');
     narrow.addEventListener('click', () => void this.act(narrow, () => this.state.ask('narrow', { ranges: this.parallel?.ranges() ?? {} })));
