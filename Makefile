@@ -29,7 +29,7 @@ tests: $(VENV)/chromium labextension/node_modules
 chaos: setup  ## the long run: make chaos KILLS=1000 SEED=7
 	$(BIN)/python -m tests.chaos --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
-benchmarks: setup  ## figures against peers, in one run
+benchmarks: setup $(VENV)/chromium  ## figures against peers, in one run
 	$(ENGINE) $(BIN)/pytest -q -s -m benchmark tests/benchmarks
 
 format: setup
