@@ -370,9 +370,9 @@ export class ParallelChart extends Chart {
     const ranked = rows.toSorted((a, b) => sign * ((scores[a] ?? 0) - (scores[b] ?? 0)));
     const chosen = new Set(ranked.slice(0, BEST_LINES));
     const rest = ranked.slice(BEST_LINES);
-    const step = rest.length / (MOST_LINES - BEST_LINES);
-    for (let place = 0; place < rest.length; place += step) {
-      chosen.add(rest[Math.floor(place)] ?? 0);
+    const wanted = MOST_LINES - BEST_LINES;
+    for (let index = 0; index < wanted; index += 1) {
+      chosen.add(rest[Math.floor((index * rest.length) / wanted)] ?? 0);
     }
     this.figure?.trials.forEach((number, row) => {
       if (this.state.selected.has(this.state.byNumber(number)?.name ?? '')) {
