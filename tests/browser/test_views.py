@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser.lab import Lab, open_without_kernel
+from tests.browser.lab import Lab, open_without_kernel, running_lab
 from tests.browser.states import nobody_starts, write_states, write_views
 from tests.conftest import client_of
 from workbench import MLClient
@@ -24,9 +24,16 @@ THEMES = ("JupyterLab Dark", "JupyterLab Dark High Contrast")  # it opens in the
 
 
 @pytest.fixture(scope="module")
-def client(lab: Lab, mlflow_database: Path) -> Iterator[MLClient]:
-    with client_of(lab.root / "states", mlflow_database) as client, nobody_starts(client):
+def client(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> Iterator[MLClient]:
+    with client_of(tmp_path_factory.mktemp("lab") / "states", mlflow_database) as client, nobody_starts(client):
         yield client
+
+
+@pytest.fixture(scope="module")
+def lab(client: MLClient) -> Iterator[Lab]:
+    """A JupyterLab that ends before the jobs are left alone: it would start a supervisor for them."""
+    with running_lab(client.workspace_folder.parent) as lab:
+        yield lab
 
 
 @pytest.fixture(scope="module")
