@@ -124,6 +124,8 @@ def test_from_nothing_to_a_registered_model_with_no_kernel(  # noqa: PLR0915 - o
     name = sweep.get_attribute("data-name")
     sweep.locator(".wbl-twisty").click()
     expect(row(panel, f"{name}_1")).to_contain_text("learning_rate")
+    expect(view.locator(".parcoords .axis").first).to_be_visible()
+    assert serious_problems(page, ".wbl-page") == []
 
     # The best model is registered from the panel.
     choose(page, sweep, "Register Best Model …")
@@ -268,4 +270,7 @@ def test_300_jobs_with_the_keyboard(
     expect(row(panel, names[-1])).to_have_count(0)
     panel.get_by_label("Which jobs are shown").select_option("all")
     expect(row(panel, names[-1])).to_be_visible()
-    assert serious_problems(page, "#workbench-jobs") == []
+    for theme in ("JupyterLab Dark", "JupyterLab Dark High Contrast", "JupyterLab Light"):
+        page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', { theme })", theme)
+        expect(page.locator(f"body[data-jp-theme-name='{theme}']")).to_have_count(1)
+        assert serious_problems(page, "#workbench-jobs") == [], theme
