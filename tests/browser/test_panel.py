@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 _UNREACHABLE = re.compile(r"ERR_CONNECTION|WebSocket connection to|Failed to fetch|NetworkError|ERR_INCOMPLETE_CHUNKED")
 
 
+# JupyterLab saves its layout a little after it has changed, and tells nobody.
+_UNTIL_SAVED = """async text => {
+    while (!(await (await fetch('/lab/api/workspaces/default')).text()).includes(text)) {
+        await new Promise(done => setTimeout(done, 100));
+    }
+}"""
+
+
 @pytest.fixture
 def loud(page: Page) -> Iterator[list[str]]:
     """What the page writes to its console as errors; nothing may be left at the end."""
@@ -196,10 +204,7 @@ def test_two_tabs_show_the_same_and_come_back_after_a_reload(
     # A page that was open is there again after a reload.
     row(panel, name).click()
     expect(page.locator(".wbl-page .wb-head")).to_contain_text(name)
-    page.wait_for_function("window.jupyterapp.shell.layoutModified")
-    page.evaluate("window.jupyterapp.restored")
-    with page.expect_response(lambda answer: "/api/workspaces/" in answer.url and answer.request.method == "PUT"):
-        pass
+    page.evaluate(_UNTIL_SAVED, f'"workbench-jobs:{name}"]')
     page.goto(f"{lab.address}/lab")
     expect(page.locator(".wbl-page .wb-head")).to_contain_text(name)
 
