@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 _UNREACHABLE = re.compile(r"ERR_CONNECTION|WebSocket connection to|Failed to fetch|NetworkError|ERR_INCOMPLETE_CHUNKED")
 
 
+# JupyterLab saves its layout a little after it has changed, and tells nobody.
+_UNTIL_SAVED = """async text => {
+    while (!(await (await fetch('/lab/api/workspaces/default')).text()).includes(text)) {
+        await new Promise(done => setTimeout(done, 100));
+    }
+}"""
+
+
 @pytest.fixture
 def loud(page: Page) -> Iterator[list[str]]:
     """What the page writes to its console as errors; nothing may be left at the end."""
@@ -124,6 +132,8 @@ def test_from_nothing_to_a_registered_model_with_no_kernel(  # noqa: PLR0915 - o
     name = sweep.get_attribute("data-name")
     sweep.locator(".wbl-twisty").click()
     expect(row(panel, f"{name}_1")).to_contain_text("learning_rate")
+    expect(view.locator(".parcoords .axis").first).to_be_visible()
+    assert serious_problems(page, ".wbl-page") == []
 
     # The best model is registered from the panel.
     choose(page, sweep, "Register Best Model …")
@@ -194,10 +204,7 @@ def test_two_tabs_show_the_same_and_come_back_after_a_reload(
     # A page that was open is there again after a reload.
     row(panel, name).click()
     expect(page.locator(".wbl-page .wb-head")).to_contain_text(name)
-    page.wait_for_function("window.jupyterapp.shell.layoutModified")
-    page.evaluate("window.jupyterapp.restored")
-    with page.expect_response(lambda answer: "/api/workspaces/" in answer.url and answer.request.method == "PUT"):
-        pass
+    page.evaluate(_UNTIL_SAVED, f'"workbench-jobs:{name}"]')
     page.goto(f"{lab.address}/lab")
     expect(page.locator(".wbl-page .wb-head")).to_contain_text(name)
 
@@ -268,4 +275,7 @@ def test_300_jobs_with_the_keyboard(
     expect(row(panel, names[-1])).to_have_count(0)
     panel.get_by_label("Which jobs are shown").select_option("all")
     expect(row(panel, names[-1])).to_be_visible()
-    assert serious_problems(page, "#workbench-jobs") == []
+    for theme in ("JupyterLab Dark", "JupyterLab Dark High Contrast", "JupyterLab Light"):
+        page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', { theme })", theme)
+        expect(page.locator(f"body[data-jp-theme-name='{theme}']")).to_have_count(1)
+        assert serious_problems(page, "#workbench-jobs") == [], theme

@@ -94,6 +94,7 @@ def test_a_failing_cell_is_the_jobs_error_with_its_number(run: Run, tmp_path: Pa
     assert "\x1b" not in ran.log
     assert ran.outputs(3)[-1]["ename"] == "ZeroDivisionError"
     assert ran.book["metadata"]["papermill"]["exception"] is True
+    assert ran.book["metadata"]["workbench"] == {"job": ran.job.name}  # what leads back to it, wherever it is copied
 
 
 def test_a_dead_kernel_is_told_as_one(run: Run, tmp_path: Path) -> None:

@@ -32,10 +32,13 @@ class WorkbenchEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no
         log_output: bool = False,
         autosave_cell_every: int = 30,
         reporter: Reporter | None = None,
+        job: str | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Execute ``nb`` and return it; papermill's signature, and ``reporter`` to be told how far it is."""
+        """Execute ``nb`` and return it; papermill's signature, and who is told how far it is, and for which job."""
         reporter = reporter or Reporter()
+        if job is not None:
+            nb.metadata["workbench"] = {"job": job}  # leads from a copy of the executed notebook back to its trial
         manager = Manager(
             nb,
             on_cell=reporter.cell_begins,

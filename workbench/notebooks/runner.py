@@ -101,6 +101,7 @@ def _execute(spec: TrialSpec, folder: TrialFolder, reporter: Reporter, seed: See
         start_timeout=float(os.environ.get(START_TIMEOUT_VARIABLE) or _START_TIMEOUT),
         reporter=reporter,
         seed=seed,
+        job=spec.name,
     )
 
 

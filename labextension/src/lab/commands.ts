@@ -7,14 +7,13 @@ import { jobPath, said } from './api';
 import type { Beside } from './beside';
 import { workbenchIcon } from './icons';
 import { CommandIDs } from './ids';
-import type { Notebooks } from './notebooks';
 import { isFinished, type Summary } from './protocol';
 import type { Workbench } from './workbench';
 
 type Args = ReadonlyPartialJSONObject;
 
 /** What can be done with one job; without a name it is the one that is chosen in the panel. */
-export function addJobCommands(commands: CommandRegistry, workbench: Workbench, notebooks: () => Notebooks | null, beside: Beside): void {
+export function addJobCommands(commands: CommandRegistry, workbench: Workbench, beside: Beside): void {
   const { trans, api, model } = workbench;
   const meant = (args: Args): string | null => (typeof args['name'] === 'string' && args['name'] ? args['name'] : (workbench.chosen()?.name ?? null));
   const known = (args: Args): Summary | null => {
@@ -94,19 +93,19 @@ export function addJobCommands(commands: CommandRegistry, workbench: Workbench, 
   add(
     CommandIDs.duplicate,
     trans.__('Duplicate in Builder'),
-    name => notebooks()?.insert(`import workbench\n\nworkbench.builder(${JSON.stringify(name)})`, true) ?? Promise.resolve(),
-    { isVisible: args => notebooks() !== null && known(args)?.type !== 'trial' }
+    name => workbench.notebooks?.insert(`import workbench\n\nworkbench.builder(${JSON.stringify(name)})`, true) ?? Promise.resolve(),
+    { isVisible: args => workbench.notebooks !== null && known(args)?.type !== 'trial' }
   );
   commands.addCommand(CommandIDs.insertCode, {
     label: trans.__('Insert Code'),
     caption: trans.__('Put the code that loads this into the current notebook'),
-    isVisible: () => notebooks() !== null,
+    isVisible: () => workbench.notebooks !== null,
     execute: args =>
       orSay(async () => {
         const name = meant(args);
         const source = typeof args['source'] === 'string' ? args['source'] : name === null ? null : ((await api.get<{ text: string }>(jobPath(name, 'code'), { language: 'python' })).text);
         if (source !== null) {
-          await notebooks()?.insert(source);
+          await workbench.notebooks?.insert(source);
         }
       })
   });

@@ -26,9 +26,6 @@ import { Settings } from './settings';
 import { RunningItem } from './statusbar';
 import { IWorkbench, Workbench } from './workbench';
 
-/** The user's notebooks, where the application has a tracker of them. */
-let notebooks: Notebooks | null = null;
-
 const core: JupyterFrontEndPlugin<Workbench> = {
   id: PLUGIN,
   description: 'Jobs and sweeps of the workbench: what is known of them, and what can be done with them.',
@@ -39,8 +36,8 @@ const core: JupyterFrontEndPlugin<Workbench> = {
     const settings = new Settings();
     const workbench = new Workbench(app.serviceManager.serverSettings, settings, (translator ?? nullTranslator).load('workbench'));
     const beside = new Beside(app.shell);
-    addJobCommands(app.commands, workbench, () => notebooks, beside);
-    addPages(app, workbench, restorer, () => notebooks, beside);
+    addJobCommands(app.commands, workbench, beside);
+    addPages(app, workbench, restorer, beside);
     void settings.load(registry, PLUGIN).catch(console.warn).finally(() => {
       let { workspace } = settings.current;
       workbench.listen();
@@ -97,7 +94,7 @@ const notebookPlugin: JupyterFrontEndPlugin<void> = {
     const { commands, shell } = app;
     const { trans } = workbench;
     const books = new Notebooks(documents, tracker, commands);
-    notebooks = books;
+    workbench.notebooks = books;
     markOutputs(tracker, workbench, commands);
     const forms = new Map<string, FormPage>();
 

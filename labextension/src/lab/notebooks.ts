@@ -83,7 +83,7 @@ export class Notebooks {
 
   /** Put a code cell below the active one; into a new notebook where none is open. Runs it if that is asked. */
   async insert(source: string, run = false): Promise<void> {
-    const panel = this.current ?? ((await this.commands.execute('notebook:create-new', { kernelName: undefined })) as NotebookPanel);
+    const panel = this.current ?? (await this.create());
     await panel.context.ready;
     const notebook = panel.content;
     const active = notebook.activeCell;
@@ -111,6 +111,13 @@ export class Notebooks {
     }
     await this.contents().save(path, { type: 'notebook', format: 'json', content });
     return path;
+  }
+
+  /** A new notebook, with the kernel that a click in the launcher gives. */
+  private async create(): Promise<NotebookPanel> {
+    const { kernelspecs } = this.documents.services;
+    await kernelspecs.ready;
+    return (await this.commands.execute('notebook:create-new', { kernelName: kernelspecs.specs?.default })) as NotebookPanel;
   }
 
   private opened(path: string): NotebookPanel | undefined {

@@ -1,6 +1,6 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { MainAreaWidget } from '@jupyterlab/apputils';
-import { Toolbar, ToolbarButton } from '@jupyterlab/ui-components';
+import { Toolbar } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
 import { Widget } from '@lumino/widgets';
 import { h } from '../view/dom';
@@ -24,16 +24,11 @@ export class JobPage extends MainAreaWidget<JobView> {
     this.toolbar.node.setAttribute('aria-label', workbench.trans.__('What the selected trial has left'));
     const trial = new Widget({ node: content.focusedNode });
     this.toolbar.addItem('trial', trial);
-    const add = (id: string, label: string, about: () => string): ToolbarButton => {
-      const button = new ToolbarButton({
-        label,
-        onClick: () => {
-          button.pressed = false; // it is no switch
-          void commands.execute(id, { name: about() });
-        }
-      });
-      this.toolbar.addItem(id, button);
-      return button;
+    const add = (id: string, label: string, about: () => string): Widget => {
+      const button = h('button', { type: 'button', class: 'wbl-toolbutton', click: () => void commands.execute(id, { name: about() }) }, label);
+      const item = new Widget({ node: h('div', {}, button) });
+      this.toolbar.addItem(id, item);
+      return item;
     };
     const { trans } = workbench;
     const notebook = add(CommandIDs.openNotebook, trans.__('Notebook'), () => content.focused);

@@ -7,11 +7,10 @@ import { CommandIDs } from './ids';
 import type { LogPage } from './log';
 import type { ModelsPage } from './models';
 import type { JobPage } from './page';
-import type { Notebooks } from './notebooks';
 import type { Workbench } from './workbench';
 
 /** The pages of the main area: one for each job and each log, and one of all models. They come back after a reload. */
-export function addPages(app: JupyterFrontEnd, workbench: Workbench, restorer: ILayoutRestorer | null, notebooks: () => Notebooks | null, beside: Beside): void {
+export function addPages(app: JupyterFrontEnd, workbench: Workbench, restorer: ILayoutRestorer | null, beside: Beside): void {
   const { commands, shell } = app;
   const { trans } = workbench;
   const jobs = new WidgetTracker<JobPage>({ namespace: 'workbench-jobs' });
@@ -44,7 +43,7 @@ export function addPages(app: JupyterFrontEnd, workbench: Workbench, restorer: I
         const { source, run } = (event as CustomEvent<{ source: string; run: boolean }>).detail;
         event.preventDefault();
         event.stopPropagation();
-        void notebooks()?.insert(source, run);
+        void workbench.notebooks?.insert(source, run);
       });
       show(page, jobs, typeof args['ref'] === 'string' && args['ref'] ? { ref: args['ref'] } : {});
     }

@@ -42,7 +42,7 @@ export interface Gpu {
   holders: string[];
 }
 
-interface Used {
+export interface Used {
   used: number;
   total: number;
 }

@@ -2,7 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 import { bytes, h, number } from '../view/dom';
 import type { JobsModel } from './jobs';
-import type { Gpu, Queue } from './protocol';
+import type { Gpu, Queue, Used } from './protocol';
 
 /** What of the machine is in use, and who waits for it. */
 export class Strip extends Widget {
@@ -40,8 +40,10 @@ export class Strip extends Widget {
   private content(queue: Queue): HTMLElement[] {
     const trans = this.trans;
     const gauges = queue.gpus.map(gpu => this.gpu(gpu));
-    const { used, total } = queue.cores;
-    gauges.push(this.gauge(trans.__('Cores'), trans.__('%1 of %2', number(used), number(total)), used / Math.max(1, total), trans.__('Cores that trials have leased')));
+    gauges.push(this.used(trans.__('Slots'), queue.slots, trans.__('Trials of this workspace that run, of those that may')));
+    if (queue.cores.used > 0) {
+      gauges.push(this.used(trans.__('Cores'), queue.cores, trans.__('Cores that trials have leased')));
+    }
     const running = queue.running.reduce((sum, entry) => sum + entry.trials, 0);
     const line = h('div', { class: 'wbl-queueline' }, trans._n('%1 trial runs', '%1 trials run', running));
     if (!queue.queued.length) {
@@ -55,6 +57,10 @@ export class Strip extends Widget {
       h('ol', {}, ...queue.queued.slice(0, 50).map(entry => h('li', {}, h('b', {}, entry.displayName || entry.name), entry.waitsFor ? ` ${entry.waitsFor}` : '')))
     );
     return [...gauges, details];
+  }
+
+  private used(name: string, { used, total }: Used, title: string): HTMLElement {
+    return this.gauge(name, this.trans.__('%1 of %2', number(used), number(total)), used / Math.max(1, total), title);
   }
 
   private gpu(gpu: Gpu): HTMLElement {

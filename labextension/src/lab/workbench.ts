@@ -4,6 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { Api, ApiError, jobPath } from './api';
 import { Changes } from './changes';
 import { JobsModel } from './jobs';
+import type { Notebooks } from './notebooks';
 import type { Page, Summary, Workspace } from './protocol';
 import type { Settings } from './settings';
 
@@ -13,6 +14,8 @@ export const IWorkbench = new Token<Workbench>('workbench-lab:IWorkbench', 'The 
 export class Workbench {
   readonly api: Api;
   readonly model: JobsModel;
+  /** The user's notebooks, where the application has such. */
+  notebooks: Notebooks | null = null;
   private changes: Changes | null = null;
   /** Says which job a command means that was given none: the one that is chosen in the panel. */
   chosen: () => Summary | null = () => null;
