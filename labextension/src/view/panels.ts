@@ -22,6 +22,7 @@ export class LogPanel implements Panel {
   readonly element: HTMLElement;
   private readonly text = h('pre', { class: 'wb-text', tabindex: 0, role: 'region', 'aria-label': 'log' });
   private readonly title = h('span', { class: 'wb-dim' });
+  private readonly nothing = h('span', { class: 'wb-dim' });
   private trial: string | null = null;
   private end: number | null = null;
   private timer = 0;
@@ -70,14 +71,15 @@ export class LogPanel implements Panel {
         const atEnd = this.text.scrollTop + this.text.clientHeight >= this.text.scrollHeight - 30;
         if (this.end === null) {
           this.text.textContent = part.begin ? '… the beginning is in the trial’s folder\n' : '';
-          if (!part.text) {
-            this.text.textContent = 'Nothing is printed yet\n';
-          }
-        } else if (part.text && this.text.textContent === 'Nothing is printed yet\n') {
-          this.text.textContent = '';
         }
         this.end = part.end;
-        this.text.append(part.text);
+        if (part.text) {
+          this.nothing.remove();
+          this.text.append(part.text);
+        } else if (!this.text.hasChildNodes() || this.nothing.isConnected) {
+          this.nothing.textContent = this.state.isOver(asked) ? 'It has printed nothing' : 'Nothing is printed yet';
+          this.text.replaceChildren(this.nothing);
+        }
         if (atEnd) {
           this.text.scrollTop = this.text.scrollHeight;
         }

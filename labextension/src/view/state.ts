@@ -5,6 +5,8 @@ type Listener = (changed: Trial[], all: boolean) => void;
 
 const READING = new Set<Verb>(['figure', 'metrics', 'log', 'usage', 'machine', 'snapshot', 'outputs', 'candidate', 'check_model']);
 
+const OVER = ['Completed', 'Failed', 'Canceled'];
+
 interface Waiting {
   resolve: (value: unknown) => void;
   reject: (error: Error) => void;
@@ -85,7 +87,12 @@ export class State {
   }
 
   get isFinished(): boolean {
-    return ['Completed', 'Failed', 'Canceled'].includes(this.header?.status ?? '');
+    return OVER.includes(this.header?.status ?? '');
+  }
+
+  /** Whether a trial has ended; the job itself where it has none. */
+  isOver(trial: string | null): boolean {
+    return OVER.includes(this.trials.get(trial ?? '')?.status ?? this.header?.status ?? '');
   }
 
   close(): void {
