@@ -52,6 +52,14 @@ describe('a new form', () => {
   });
 });
 
+describe('a notebook that gets its parameters cell while the form is open', () => {
+  it('fills the form as if it had had it from the first', () => {
+    const found = draftOf('a.ipynb', { tagged: false, parameters: [], kernel: null, problems: [] }, [], true, 2);
+    renew(found, { tagged: true, parameters: PARAMETERS, kernel: null, problems: [] });
+    expect(found.fields.map(entry => entry.kind).filter(kind => kind !== 'fixed')).toEqual(['loguniform']);
+  });
+});
+
 describe('what the server is asked', () => {
   it('leaves out what stays as it is in the notebook', () => {
     const found = draft();

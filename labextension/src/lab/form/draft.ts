@@ -52,14 +52,9 @@ const MOST_WHOLE = 10_000;
 /** A form filled with a notebook's defaults. */
 export function draftOf(path: string, found: NotebookParameters, metrics: string[], sweep: boolean, concurrent: number): Draft {
   const metric = metrics[0] ?? '';
-  const fields = found.parameters.map(fieldOf);
-  const first = fields.find(field => typeof field.value === 'number' && kindsOf(field).length > 2);
-  if (first) {
-    first.kind = likelyKind(first); // so that the form shows what it means to vary something
-  }
   return {
     path,
-    fields,
+    fields: newFields(found.parameters),
     sweep,
     metric,
     goal: goalOf(metric),
@@ -80,11 +75,25 @@ export function draftOf(path: string, found: NotebookParameters, metrics: string
 
 /** Take a notebook's parameters anew, after the notebook was changed; what was chosen for those that stay is kept. */
 export function renew(draft: Draft, found: NotebookParameters): void {
+  if (!draft.fields.length) {
+    draft.fields = newFields(found.parameters);
+    return;
+  }
   const kept = new Map(draft.fields.map(field => [field.parameter.name, field]));
   draft.fields = found.parameters.map(parameter => {
     const before = kept.get(parameter.name);
     return before && before.parameter.default === parameter.default ? { ...before, parameter } : fieldOf(parameter);
   });
+}
+
+/** The first number varies, so that the form shows what that means. */
+function newFields(parameters: Parameter[]): Field[] {
+  const fields = parameters.map(fieldOf);
+  const first = fields.find(field => typeof field.value === 'number' && kindsOf(field).length > 2);
+  if (first) {
+    first.kind = likelyKind(first);
+  }
+  return fields;
 }
 
 function fieldOf(parameter: Parameter): Field {
