@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nbformat
 import pytest
 
 from tests.browser.axe import serious_problems
 from tests.browser.crowd import crowd
-from tests.browser.lab import Lab
+from tests.browser.lab import Lab, write_cells
 from tests.supervisor.gates import Gate, until
 from workbench import MLClient
 from workbench.sweep import Choice
@@ -279,3 +280,25 @@ def test_300_jobs_with_the_keyboard(
         page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', { theme })", theme)
         expect(page.locator(f"body[data-jp-theme-name='{theme}']")).to_have_count(1)
         assert serious_problems(page, "#workbench-jobs") == [], theme
+
+
+def test_a_notebook_gets_its_parameters_cell_and_a_yaml_file_is_run(page: Page, lab: Lab, loud: list[str]) -> None:
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=60_000)
+    write_cells(lab.root / "plain.ipynb", ["import mlflow", "rate = 0.1", "mlflow.log_metric('val_loss', rate)"])
+    (lab.root / "hello.yml").write_text("type: command\ncommand: echo hello\nenvironment: local\n")
+    page.goto(lab.notebook("plain.ipynb"))
+    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()
+    page.locator(".jp-NotebookPanel-toolbar").get_by_text("Sweep").click()
+    form = page.locator(".wbl-form")
+    form.get_by_role("button", name="Make a parameters cell").click()
+    expect(form.get_by_text("Ready: 20 trials over rate")).to_be_visible()
+    expect(form.get_by_label("Best is")).to_have_value("minimize")
+    cells = nbformat.read(lab.root / "plain.ipynb", as_version=4).cells
+    assert [cell.metadata.get("tags") for cell in cells] == [None, ["parameters"], None]
+
+    page.locator(".jp-DirListing-item", has_text="hello.yml").click(button="right")
+    page.locator(".lm-Menu").get_by_text("Run as Workbench Job").click()
+    expect(page.locator(".wbl-page .wb-head")).to_contain_text("Completed")
+    expect(page.locator(".wbl-page")).to_contain_text("hello")
