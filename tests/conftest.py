@@ -17,6 +17,7 @@ from workbench.store.files import WorkspaceFolder
 from workbench.store.workspace import open_workspace
 from workbench.trial.processes import Identity, end_tree, is_alive, marked_processes
 
+_CONTAINERS = ("03_containers.ipynb", "test_engine_errors.py")
 NOTHING_MAY_BE_SKIPPED = bool(os.environ.get("WORKBENCH_CI"))
 
 
@@ -28,6 +29,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and nothing may be: {report.longrepr}"
     return report
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests run side by side: those of different files, but not browsers beside containers.
+
+    Each container makes and removes a network interface, and a browser breaks off what it loads when one changes.
+    """
+    for item in items:
+        networked = {"base_image", "browser"} & set(getattr(item, "fixturenames", ())) or item.path.name in _CONTAINERS
+        item.add_marker(pytest.mark.xdist_group("network" if networked else str(item.path)))
 
 
 @pytest.fixture(autouse=True, scope="session")

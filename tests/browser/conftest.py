@@ -29,9 +29,9 @@ def lab(lab_client: MLClient) -> Iterator[Lab]:
         yield lab
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Chromium, as Debian has it."""
+    """Chromium, as Debian has it; Playwright's event loop ends with these tests, for others start one of their own."""
     if not CHROMIUM.exists():
         pytest.skip("no Chromium: apt-get install chromium")
     from playwright.sync_api import sync_playwright
