@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from workbench.client.ml_client import MLClient
 from workbench.store.files import WorkspaceFolder
 from workbench.store.workspace import open_workspace
 from workbench.trial.processes import Identity, end_tree, is_alive, marked_processes
 
-_CONTAINERS = ("03_containers.ipynb", "test_engine_errors.py")
+_NETWORKED = ("tests/browser/", "tests/containers/", "tests/chaos/", "03_containers", "in a container")
 NOTHING_MAY_BE_SKIPPED = bool(os.environ.get("WORKBENCH_CI"))
 
 
@@ -31,14 +32,19 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests run side by side: those of different files, but not browsers beside containers.
+class _SideBySide(LoadFileScheduling):  # type: ignore[misc]  # pytest-xdist has no types
+    """Runs different files side by side, but no browser beside containers.
 
     Each container makes and removes a network interface, and a browser breaks off what it loads when one changes.
     """
-    for item in items:
-        networked = {"base_image", "browser"} & set(getattr(item, "fixturenames", ())) or item.path.name in _CONTAINERS
-        item.add_marker(pytest.mark.xdist_group("network" if networked else str(item.path)))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "network" if any(sign in nodeid for sign in _NETWORKED) else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _SideBySide:
+    """Say which tests run side by side."""
+    return _SideBySide(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")

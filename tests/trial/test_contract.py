@@ -1,4 +1,4 @@
-"""What every trial keeps, whatever runs it: a script or a notebook, started cold or forked warm."""
+"""What every trial keeps, whatever runs it: a script or a notebook, started cold or forked warm, or a container."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ import pytest
 
 from tests.notebook.books import write_notebook
 from workbench.client.notebooks import SHELL, WORDS
+from workbench.environments.cache import Cache
+from workbench.environments.engine import LABEL, address, connect
 from workbench.store.files import TrialFolder
 from workbench.store.workspace import open_workspace
+from workbench.supervisor.containers import container_of
 from workbench.supervisor.launch import start_host
 from workbench.supervisor.warm import ForkServer
 from workbench.trial.processes import Identity, is_alive, marked_processes
 from workbench.trial.report import FOLDER_VARIABLE, read_points
 from workbench.trial.spec import Exit, TrialSpec
 
-KINDS = ("script, cold", "script, warm", "notebook, cold", "notebook, warm")
+CONTAINER = "script, in a container"
+KINDS = ("script, cold", "script, warm", "notebook, cold", "notebook, warm", CONTAINER)
 
 
 @dataclass
@@ -63,6 +67,9 @@ class Running:
         assert marked_processes(FOLDER_VARIABLE, str(self.folder.root)) == []
         ahead = 1 if self.kind == "notebook, warm" else 0  # the sockets of the kernel that waits for the next one
         assert len(set(self.temporary.iterdir()) - self.there) <= ahead
+        if self.kind == CONTAINER:
+            mine = {"label": f"{LABEL}.folder={self.folder.root}"}
+            assert connect(address()).containers(all=True, filters=mine) == []
         return ending
 
 
@@ -107,6 +114,11 @@ def start(
     snapshot.mkdir()
     (snapshot / "beside.py").write_text("value = 'from beside'\n")
     folder = TrialFolder(tmp_path / "trial")
+    here = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "WORKBENCH_PYTHON": sys.executable,
+    }
+    inside = inside_a_container(request, folder, tmp_path) if kind == CONTAINER else {}
 
     def start(code: str, variables: dict[str, str] | None = None, **settings: Any) -> Running:
         notebook: dict[str, Any] | None = None
@@ -118,7 +130,7 @@ def start(
         TrialSpec(
             name="t",
             folder="trial",
-            command=SHELL if notebook else "python train.py",
+            command=SHELL if notebook else "python3 train.py",
             words=WORDS if notebook else [["python"], ["train.py"]],
             surroundings=str(tmp_path / "surroundings"),
             wake=str(tmp_path / "wake"),
@@ -127,13 +139,14 @@ def start(
             created=0.0,
             snapshot=str(snapshot),
             variables={
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                **({} if inside else here),
                 "PYTHONUNBUFFERED": "1",
-                "WORKBENCH_PYTHON": sys.executable,
+                "WORKBENCH_WORKSPACE": str(tmp_path),
                 FOLDER_VARIABLE: str(folder.root),
                 **(variables or {}),
             },
             notebook=notebook,
+            **inside,
             **settings,
         ).write_into(folder)
         pid = servers[kind].fork(folder, []) if kind in servers else start_host(folder)
@@ -141,6 +154,17 @@ def start(
         return Running(kind, folder, pid, temporary[kind], there)
 
     return start
+
+
+def inside_a_container(request: pytest.FixtureRequest, folder: TrialFolder, shared: Path) -> dict[str, Any]:
+    """Return what a specification says of a container that sees the files of a test, as the supervisor would."""
+    image, cache = request.getfixturevalue("base_image"), shared / "cache"
+    environment = {"kind": "image", "image": image, "engine": address(), "cache": str(cache), "key": "base"}
+    Cache(cache, "image").built("base", lambda: {"image": image}, print)
+    container = container_of({"runs_in": environment, "data": {}}, open_workspace(shared), folder, {}, None)
+    assert container is not None
+    container["mounts"].append((str(shared), str(shared), "rw"))
+    return {"environment": environment, "container": container}
 
 
 class Begun:
@@ -208,6 +232,8 @@ def test_its_death_has_a_cause(start: Start) -> None:
     if run.is_notebook:
         assert ending.code == 1
         assert ending.message.splitlines()[-1].startswith("cell 1 of 1: the kernel died: SIGKILL killed it")
+    elif run.kind == CONTAINER:  # its first process tells as a shell does
+        assert ending.code == 128 + signal.SIGKILL
     else:
         assert (ending.code, ending.signal) == (None, "SIGKILL")
 
@@ -275,6 +301,8 @@ def test_daemons_do_not_outlive_it(start: Start, begun: Begun, how: str) -> None
     else:
         ending = run.ended()
         assert ending.code == 0
-    assert ending.needed == "SIGTERM"
     pid = int((run.folder.outputs / "daemon").read_text())
+    if run.kind == CONTAINER:  # the daemon ends with its container, and its number meant something there only
+        return
+    assert ending.needed == "SIGTERM"
     assert not Path(f"/proc/{pid}").exists()
