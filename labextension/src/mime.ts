@@ -3,6 +3,8 @@ import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { ServerConnection } from '@jupyterlab/services';
 import { Widget } from '@lumino/widgets';
 
+import { patiently } from './patience';
+
 const MIME_TYPE = 'application/vnd.workbench.job+json';
 
 interface Reference {
@@ -33,14 +35,14 @@ class JobOutput extends Widget implements IRenderMime.IRenderer {
       this.showSnapshot(model);
       return;
     }
-    const { mount, SocketTransport, plotlyOnce } = await import('./view');
+    const { mount, SocketTransport, plotlyOnce } = await patiently(() => import('./view'));
     if (this.isDisposed) {
       return;
     }
     const transport = new SocketTransport(
       `${settings.wsUrl}workbench/view?${query.toString()}`,
       address => new settings.WebSocket(address),
-      () => plotlyOnce(() => text(settings, `${settings.baseUrl}workbench/plotly.js`))
+      () => plotlyOnce(() => patiently(() => text(settings, `${settings.baseUrl}workbench/plotly.js`)))
     );
     this.node.replaceChildren();
     this.unmount = mount(this.node, transport, {
@@ -67,7 +69,8 @@ class JobOutput extends Widget implements IRenderMime.IRenderer {
 
 async function isThere(settings: ServerConnection.ISettings, query: URLSearchParams): Promise<boolean> {
   try {
-    const answer = await ServerConnection.makeRequest(`${settings.baseUrl}workbench/job?${query.toString()}`, { method: 'HEAD' }, settings);
+    const address = `${settings.baseUrl}workbench/job?${query.toString()}`;
+    const answer = await patiently(() => ServerConnection.makeRequest(address, { method: 'HEAD' }, settings));
     return answer.ok;
   } catch {
     return false; // no server extension, or no server

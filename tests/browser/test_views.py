@@ -17,7 +17,7 @@ from workbench import MLClient
 from workbench.definition.status import JobStatus
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, Locator, Page, Route
 
 AXE = Path(__file__).parents[2] / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 THEMES = ("JupyterLab Dark", "JupyterLab Dark High Contrast")  # it opens in the light one
@@ -242,3 +242,28 @@ def test_a_saved_notebook_holds_the_last_state(
     assert "12 of 20 trials" in "".join(kept[name]["text/html"])
     assert "".join(kept[name]["text/plain"]) == f"{name}: Completed"
     assert "".join(kept[states["paused"]]["text/html"]) == "<p>the last state</p>", "what still runs is left alone"
+
+
+def test_what_a_broken_connection_keeps_away_is_asked_for_again(
+    browser: Browser, lab: Lab, client: MLClient, states: dict[str, str]
+) -> None:
+    from playwright.sync_api import expect
+
+    write_views(lab.root / "broken.ipynb", client, [states["finished"]])
+    context = browser.new_context()
+    page = context.new_page()
+    broken = {"/workbench/job": 1, "/workbench/plotly.js": 2}
+
+    def answer(route: Route) -> None:
+        place = next(place for place in broken if place in route.request.url)
+        broken[place] -= 1
+        if broken[place] >= 0:
+            route.abort("connectionfailed")
+        else:
+            route.continue_()
+
+    page.route(re.compile("workbench/(job|plotly.js)"), answer)
+    open_without_kernel(page, lab, "broken.ipynb")
+    expect(page.locator(".wb-view .parcoords .axis-title").first).to_be_visible(timeout=60_000)
+    assert max(broken.values()) < 0
+    context.close()

@@ -3,6 +3,7 @@ import { MainAreaWidget } from '@jupyterlab/apputils';
 import { Toolbar } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
 import { Widget } from '@lumino/widgets';
+import { patiently } from '../patience';
 import { h } from '../view/dom';
 import { jobPath, said } from './api';
 import { workbenchIcon } from './icons';
@@ -114,12 +115,12 @@ class JobView extends Widget {
     const { api, trans } = this.workbench;
     try {
       await api.get(jobPath(this.job)); // a job that is gone is said in words, not by a line that never opens
-      const [{ mount, SocketTransport, plotlyOnce }, workspace] = await Promise.all([import('../view'), this.workbench.root()]);
+      const [{ mount, SocketTransport, plotlyOnce }, workspace] = await Promise.all([patiently(() => import('../view')), this.workbench.root()]);
       if (this.isDisposed) {
         return;
       }
       const address = api.address('view', { name: this.job, workspace }, api.settings.wsUrl);
-      const plotly = (): Promise<string> => api.file('plotly.js');
+      const plotly = (): Promise<string> => patiently(() => api.file('plotly.js'));
       const transport = new SocketTransport(address, at => new api.settings.WebSocket(at), () => plotlyOnce(plotly));
       this.node.replaceChildren();
       this.unmount = mount(this.node, transport, undefined, trial => void this.focus(trial));
