@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.conftest import browser, failures, page
+from tests.browser.conftest import failures, page
 from tests.browser.crowd import crowd
 from tests.browser.lab import Lab, running_lab
 from tests.conftest import client_of
@@ -22,7 +22,7 @@ from workbench import MLClient
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-__all__ = ["browser", "failures", "page"]
+__all__ = ["failures", "page"]
 
 pytestmark = pytest.mark.benchmark
 
