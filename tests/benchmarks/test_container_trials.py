@@ -9,15 +9,12 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.benchmarks.test_process_trials import table
 from tests.supervisor.test_sweeps_end_to_end import wait
 from workbench import MLClient, command
 from workbench.client.waiting import wait_until
 from workbench.entities import Environment
 from workbench.environments.engine import address, connect
 from workbench.environments.network import NETWORK
-
-__all__ = ["table"]
 
 pytestmark = pytest.mark.benchmark
 

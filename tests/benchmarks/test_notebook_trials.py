@@ -15,7 +15,7 @@ import nbformat
 import papermill
 import pytest
 
-from tests.benchmarks.test_process_trials import Table, table
+from tests.benchmarks.conftest import Table
 from tests.chaos.processes import children, fork_servers
 from tests.conftest import client_of, supervisor_of
 from tests.notebook.books import write_notebook
@@ -24,8 +24,6 @@ from workbench import MLClient, notebook
 from workbench.client.waiting import wait_until
 from workbench.store.records import JobRecord
 from workbench.sweep import Uniform
-
-__all__ = ["table"]
 
 pytestmark = pytest.mark.benchmark
 

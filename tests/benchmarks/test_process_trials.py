@@ -7,11 +7,11 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.conftest import Table
 from tests.conftest import client_of, supervisor_of
 from tests.supervisor.test_sweeps_end_to_end import wait
 from workbench import MLClient, command
@@ -19,18 +19,6 @@ from workbench.client.waiting import wait_until
 from workbench.sweep import Uniform
 
 pytestmark = pytest.mark.benchmark
-
-Table = Callable[[str, str, str], None]
-
-
-@pytest.fixture(scope="module")
-def table() -> Table:
-    print(f"\n\n{'what':58} {'measured':>16} {'budget or peer':>24}")
-
-    def row(what: str, measured: str, against: str) -> None:
-        print(f"{what:58} {measured:>16} {against:>24}")
-
-    return row
 
 
 def warm_up(client: MLClient) -> None:
