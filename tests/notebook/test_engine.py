@@ -13,6 +13,8 @@ from typing import Any
 import nbformat
 import papermill
 import pytest
+import zmq
+from jupyter_client.channels import AsyncZMQSocketChannel, ZMQSocketChannel
 from papermill.engines import papermill_engines
 
 from tests.notebook.books import NOTEBOOKS, write_notebook
@@ -24,6 +26,18 @@ TIMES = {"start_time", "end_time", "duration", "output_path"}
 @pytest.fixture(autouse=True, scope="module")
 def _engine() -> None:
     papermill_engines.register("workbench", WorkbenchEngine)
+
+
+@pytest.fixture(autouse=True)
+def _papermill_hears_replies_that_cross(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Papermill's own engine can wait for ever in a cell with an Output widget; see ``AlertChannel``."""
+
+    def send(self: AsyncZMQSocketChannel, msg: dict[str, Any]) -> None:
+        ZMQSocketChannel.send(self, msg)
+        if self.socket is not None:
+            self.socket.get(zmq.EVENTS)
+
+    monkeypatch.setattr(AsyncZMQSocketChannel, "send", send, raising=False)
 
 
 def execute(source: Path, target: Path, engine: str | None, parameters: dict[str, Any] | None = None) -> Any:
