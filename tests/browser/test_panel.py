@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.browser.crowd import crowd
 from tests.browser.lab import Lab, write_cells
 from tests.supervisor.gates import Gate, until
 from workbench import MLClient
-from workbench.sweep import Choice
+from workbench.sweep import Choice, Uniform
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -302,3 +303,44 @@ def test_a_notebook_gets_its_parameters_cell_and_a_yaml_file_is_run(page: Page, 
     page.locator(".lm-Menu").get_by_text("Run as Workbench Job").click()
     expect(page.locator(".wbl-page .wb-head")).to_contain_text("Completed")
     expect(page.locator(".wbl-page")).to_contain_text("hello")
+
+
+def test_what_is_set_holds(page: Page, lab: Lab, lab_client: MLClient, gate: Gate, loud: list[str]) -> None:
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=60_000)
+    file = lab.settings / "settings" / "workbench-lab" / "plugin.jupyterlab-settings"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"notifications": "toast", "confirm": False, "pageSize": 10, "concurrentTrials": 3}))
+    write_cells(lab.root / "set.ipynb", ["rate = 0.1", "import mlflow\nmlflow.log_metric('loss', rate)"])
+    try:
+        page.goto(lab.notebook("set.ipynb"))
+        page.locator(".jp-NotebookPanel-toolbar").get_by_text("Sweep").click()
+        expect(page.locator(".wbl-form").get_by_label("At once")).to_have_value("3")
+        panel = show_panel(page)
+        sweep = gate.job(name="set", display_name="set")(x=Uniform(0, 1)).sweep(
+            primary_metric="score", goal="maximize", max_total_trials=12, max_concurrent_trials=2
+        )
+        sweep.name = "many_pages"
+        lab_client.create_or_update(sweep)
+        gate.open(12)
+        expect(page.locator(".Toastify__toast")).to_contain_text("Best: score")
+        row(panel, "many_pages").locator(".wbl-twisty").click()
+        expect(panel.locator("[data-type=trial][data-name^=many_pages]")).to_have_count(10)
+    finally:
+        file.unlink()
+
+
+def test_stopping_asks_only_if_it_is_set(page: Page, lab: Lab, lab_client: MLClient, gate: Gate) -> None:
+    from playwright.sync_api import expect
+
+    file = lab.settings / "settings" / "workbench-lab" / "plugin.jupyterlab-settings"
+    file.write_text(json.dumps({"confirm": False}))
+    try:
+        panel = open_panel(page, lab)
+        name = started(lab_client, gate, "stopped_at_once")
+        expect(row(panel, name)).to_have_attribute("data-status", "Running")
+        choose(page, row(panel, name), "Stop")
+        expect(row(panel, name)).to_have_attribute("data-status", "Canceled")
+    finally:
+        file.unlink()
