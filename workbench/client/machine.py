@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from workbench.definition.status import JobStatus
 from workbench.errors import NotFoundError
 from workbench.store.files import WorkspaceFolder
 from workbench.store.overview import Overview
@@ -15,8 +14,6 @@ from workbench.trial.devices import Devices, Gpu, devices_from
 from workbench.trial.leases import folder as lease_folder
 
 __all__ = ["GpuUse", "MachineUse", "MachineWatch", "Share"]
-
-_WAITING = (JobStatus.NOT_STARTED, JobStatus.QUEUED)
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,7 @@ class MachineWatch:
         settings = read_settings(self._workspace)
         if self._devices is None or settings.devices != self._asked:
             self._devices, self._asked = devices_from(settings.devices), settings.devices
-        started = [one for one in unfinished if one.record.type != "sweep" and one.record.status not in _WAITING]
+        started = [one for one in unfinished if one.record.has_room]
         machine, where = Machine.here(), lease_folder()
         free_cores, free_memory = free_of_machine(machine, where)
         return MachineUse(

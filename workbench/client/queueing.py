@@ -98,7 +98,7 @@ def queue_entries(unfinished: Sequence[JobRecord]) -> Sequence[QueueEntry]:
     """
     running: dict[str, int] = {}
     for record in unfinished:
-        if record.type != "sweep" and record.status not in (JobStatus.NOT_STARTED, JobStatus.QUEUED):
+        if record.has_room:
             job = record.parent or record.name
             running[job] = running.get(job, 0) + 1
     jobs = sorted((record for record in unfinished if record.parent is None), key=_order)

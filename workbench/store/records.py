@@ -70,6 +70,12 @@ class JobRecord:
     seq: int = 0
 
     @property
+    def has_room(self) -> bool:
+        """Whether it has been given a place on the machine and has not ended; a sweep has none of its own."""
+        waits = self.status in (JobStatus.NOT_STARTED, JobStatus.QUEUED)
+        return self.type != "sweep" and not waits and not self.status.is_finished
+
+    @property
     def duration(self) -> float | None:
         """Seconds from start to end, once it has ended."""
         return None if self.started is None or self.ended is None else self.ended - self.started

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from workbench.client.context import Context
-from workbench.definition.status import JobStatus
 from workbench.errors import NotFoundError
 from workbench.store.files import TrialFolder
 from workbench.store.settings import read_settings
@@ -21,7 +20,6 @@ __all__ = ["machine", "usage"]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_WAITING = (JobStatus.NOT_STARTED, JobStatus.QUEUED)
 
 
 def machine(context: Context, devices: Devices) -> dict[str, Any]:
@@ -35,8 +33,7 @@ def machine(context: Context, devices: Devices) -> dict[str, Any]:
         ``slots`` with ``used`` and ``total`` of the workspace, and ``gpus``: for each what it is called, its model, how
         busy it is in percent (None where the driver does not tell), and bytes ``used`` and ``total``.
     """
-    members = [record for record in context.store.unfinished() if record.type != "sweep"]
-    used = sum(record.status not in _WAITING for record in members)
+    used = sum(record.has_room for record in context.store.unfinished())
     return {"slots": {"used": used, "total": read_settings(context.workspace).slots}, "gpus": _gpus(devices)}
 
 
