@@ -241,7 +241,9 @@ def test_its_death_has_a_cause(start: Start) -> None:
 TIDY = """
 import os, signal, time
 try:
-    {signals}open({begun!r}, "w").write("x")
+    {signals}
+    with open({begun!r}, "w") as begun:  # a file left to be closed by itself swallows a signal that comes meanwhile
+        begun.write("x")
     while True:
         time.sleep(0.1)  # a signal just before signal.pause() would not wake it
 finally:
@@ -251,7 +253,7 @@ finally:
 
 def test_a_request_to_stop_lets_it_tidy_up(start: Start, begun: Begun) -> None:
     # A script is told by SIGTERM, which it must want to hear; a notebook's cell is interrupted.
-    listens = "signal.signal(signal.SIGTERM, signal.default_int_handler) if __name__ and {} else None; "
+    listens = "signal.signal(signal.SIGTERM, signal.default_int_handler) if {} else None"
     run = start(TIDY.format(begun=begun.path, signals=listens.format("'get_ipython' not in globals()")), grace=20)
     begun.wait(run)
     ending = run.stop()
@@ -293,7 +295,8 @@ open("outputs/daemon", "w").write(os.read(reading, 20).decode())
 
 @pytest.mark.parametrize("how", ["ends by itself", "is stopped"])
 def test_daemons_do_not_outlive_it(start: Start, begun: Begun, how: str) -> None:
-    after = f"open({begun.path!r}, 'w').write('x'); time.sleep(1000)" if how == "is stopped" else ""
+    says = f"with open({begun.path!r}, 'w') as begun:\n    begun.write('x')\ntime.sleep(1000)"
+    after = says if how == "is stopped" else ""
     run = start(DAEMON.format(after=after), grace=5)
     if how == "is stopped":
         begun.wait(run)
