@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import signal
@@ -42,7 +43,9 @@ def start(tmp_path: Path, server: ForkServer) -> Start:
     surroundings.write_text(json.dumps(dict(os.environ) | {"SHARED": "yes"}))
     os.mkfifo(tmp_path / "wake")
 
-    def start(how: str, command: str, code: str, **settings: Any) -> tuple[TrialFolder, int]:
+    def start(
+        how: str, command: str, code: str, server: ForkServer = server, **settings: Any
+    ) -> tuple[TrialFolder, int]:
         snapshot = tmp_path / f"snapshot-{how}"
         snapshot.mkdir(exist_ok=True)
         (snapshot / "train.py").write_text(code)
@@ -133,6 +136,30 @@ def test_a_warm_start_is_like_a_cold_one(start: Start, program: str) -> None:
         seen[how] = (ending.cause, ending.code, ending.signal, ending.left, text, left)
         assert folder.host_log.read_text() == ""
     assert seen["warm"] == seen["cold"]
+
+
+@pytest.fixture
+def ignored_signals() -> Iterator[None]:
+    """Ignore what a shell ignores for ``nohup … &``."""
+    before = {
+        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_trial_ignores_no_signal_because_its_submitter_does(
+    start: Start, tmp_path: Path, ignored_signals: None
+) -> None:
+    server = ForkServer(sys.executable, dict(os.environ), [], open_workspace(tmp_path / "ws"))
+    assert server.wait(60)
+    code = "import signal\nprint([n.name for n in signal.valid_signals() if signal.getsignal(n) == signal.SIG_IGN])"
+    for how in ("cold", "warm"):
+        folder, pid = start(how, "python train.py", code, server)
+        assert ended(folder, pid).code == 0
+        assert set(ast.literal_eval(folder.log.read_text())) == {"SIGPIPE", "SIGXFSZ"}, "as Python itself does"
+    server.close()
 
 
 def test_modules_are_run_too(start: Start) -> None:

@@ -20,7 +20,7 @@ from workbench.store.files import OWNER_ONLY, TrialFolder, read_json, write_json
 from workbench.trial.claims import claim
 from workbench.trial.leases import keep_private
 from workbench.trial.preparing import builder, lacks_its_image, unfit, why_it_failed
-from workbench.trial.processes import adopt_orphans, descendants, end_tree
+from workbench.trial.processes import FRESH_SIGNALS, adopt_orphans, descendants, end_tree
 from workbench.trial.report import poke
 from workbench.trial.sockets import remove_sockets
 from workbench.trial.spec import LOST, Exit, TrialSpec
@@ -287,7 +287,7 @@ def _spawn(command: list[str], variables: Mapping[str, str], log: Path) -> int:
         ],
         setsid=True,
         setsigmask=[],
-        setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGTERM],
+        setsigdef=FRESH_SIGNALS,
     )
 
 

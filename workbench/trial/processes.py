@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "FRESH_SIGNALS",
     "Identity",
     "adopt_orphans",
     "descendants",
@@ -26,6 +27,9 @@ __all__ = [
     "marked_processes",
     "sees_our_files",
 ]
+
+FRESH_SIGNALS = frozenset(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+"""Signals that a trial does not ignore even if who submits it does, as what ``nohup`` or a shell's ``&`` starts."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36

@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from workbench.trial.processes import FRESH_SIGNALS
 from workbench.trial.report import FOLDER_VARIABLE
 
 __all__ = [
@@ -45,7 +46,7 @@ ENVIRONMENT_ROOM = "WORKBENCH_ROOM"
 Changes = dict[str, tuple[str | None, str | None]]
 """What has happened to environment variables: name → value before and after; None for a variable that is not there."""
 
-_DEFAULT_SIGNALS = (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGQUIT)
+_IGNORED_BY_PYTHON = {signal.SIGPIPE, signal.SIGXFSZ}
 
 
 def become_python(
@@ -126,7 +127,7 @@ def _environment_room() -> tuple[int, int]:
 
 def renew_process() -> None:
     """Make signals, standard streams and random numbers what they are in a process that has just started."""
-    for number in _DEFAULT_SIGNALS:
+    for number in FRESH_SIGNALS - _IGNORED_BY_PYTHON:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
