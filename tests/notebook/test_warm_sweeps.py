@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from tests.chaos.processes import children, fork_servers
 from tests.conftest import supervisor_of
 from tests.notebook.books import write_notebook
 from tests.supervisor.test_sweeps_end_to_end import finish, processes_of, trials, wait
-from workbench import MLClient, notebook
+from workbench import MLClient, command, notebook
 from workbench.client.waiting import wait_until
 from workbench.definition.records import AnyJob
 from workbench.definition.resources import JobResourceConfiguration
@@ -299,3 +300,48 @@ def state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return ""
+
+
+RUN = """
+import sys
+
+import workbench.supervisor.warm
+from workbench.supervisor.__main__ import main
+
+workbench.supervisor.warm._IDLE = float(sys.argv[2])
+main(sys.argv[1])
+"""
+
+
+def supervise(client: MLClient, idle: float) -> int:
+    """Start a supervisor that ends fork servers which nobody asks for ``idle`` seconds; return its pid."""
+    root = str(client.context.workspace.root)
+    subprocess.run([sys.executable, "-c", RUN, root, str(idle)], cwd="/", check=True, start_new_session=True)
+    assert wait_until(lambda: supervisor_of(client.context.workspace) is not None, client.context, 20)
+    supervisor = supervisor_of(client.context.workspace)
+    assert supervisor is not None
+    return supervisor.pid
+
+
+def test_a_notebook_that_runs_by_itself_starts_warm(ml_client: MLClient, tmp_path: Path) -> None:
+    book = write_notebook(tmp_path / "a.ipynb", f"import sys\nprint({FORKED})", parameters="x = 0")
+    client = start(ml_client, warm=True)
+    supervisor = supervise(client, idle=2)
+    for value in (1, 2):
+        done = finish(client, notebook(book, inputs={"x": value}))
+        assert TrialFolder(Path(str(done.folder))).log.read_text() == "True\n"
+    watch = os.pidfd_open(fork_servers(supervisor)[0])
+    assert select.select([watch], [], [], 20)[0], "nobody asks it any more, and the supervisor sees to it"
+    os.close(watch)
+    assert fork_servers(supervisor) == []
+
+
+def test_a_script_that_is_run_again_starts_warm(ml_client: MLClient, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("import sys\nprint('workbench.trial.warm_process' in sys.modules)")
+    client = start(ml_client, warm=True)
+    seen: list[str] = []
+    while "True\n" not in seen and len(seen) < 20:  # the server has to be ready first
+        done = finish(client, command(code=tmp_path, command="python train.py"))
+        seen.append(TrialFolder(Path(str(done.folder))).log.read_text())
+    assert seen[:2] == ["False\n", "False\n"], "one that runs once would not see a server ready"
+    assert seen[-1] == "True\n"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import sys
-import time
 from collections.abc import Sequence
 
 from workbench.store.files import TrialFolder, WorkspaceFolder
@@ -12,7 +12,6 @@ from workbench.trial.spec import TrialSpec
 
 __all__ = ["EngineStarts"]
 
-_IDLE = 120.0  # seconds after which a server that nobody asks is ended
 _MODULES = ["workbench.trial.container", "docker", "docker.errors", "docker.tls", "http.client", "netrc"]
 
 
@@ -39,9 +38,14 @@ class EngineStarts:
             return None
         return self._server.fork(folder, lease)
 
+    @property
+    def patience(self) -> float:
+        """Seconds until the server is to be ended because nobody asks it."""
+        return math.inf if self._server is None else self._server.patience
+
     def end_idle(self) -> None:
         """End the server when nobody has asked it for a while."""
-        if self._server is not None and time.monotonic() - self._server.asked > _IDLE:
+        if not self.patience:
             self.close()
 
     def close(self) -> None:

@@ -91,7 +91,7 @@ class Supervisor:
                 elif time.monotonic() - idle_since >= self._idle and self._may_leave(shift):
                     return
                 until_idle = max(0.0, idle_since + self._idle - time.monotonic())
-                self._await(shift.patience if shift.busy else min(until_idle, shift.mirror_patience))
+                self._await(shift.patience if shift.busy else min(until_idle, shift.idle_patience))
         finally:
             if not self._workspace.database.exists():
                 shift.stop_everything()
@@ -177,9 +177,10 @@ class _Shift:
         return max(0.0, min([_HEARTBEAT, *deadlines]))
 
     @property
-    def mirror_patience(self) -> float:
-        """Seconds until somebody must see whether MLflow has been told everything."""
-        return math.inf if self._store.cursor("mlflow") >= self._store.now() else _HEARTBEAT
+    def idle_patience(self) -> float:
+        """Seconds until MLflow must be told the rest, or what was kept ready for more trials be ended."""
+        mirror = math.inf if self._store.cursor("mlflow") >= self._store.now() else _HEARTBEAT
+        return min(mirror, self._warm.patience, self._engine_starts.patience)
 
     def look(self, *, thorough: bool = False) -> None:
         """Look at everything once, and do what is to be done.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 import select
 import signal
@@ -25,7 +26,7 @@ __all__ = ["ForkServer", "WarmStarts"]
 
 _PATIENCE = 5.0  # seconds in which a server that is ready forks; it takes milliseconds
 _PREPARATION = 60.0  # seconds after which nobody waits any more for a server to be ready
-_IDLE = 120.0  # seconds after which a server that nobody asks is ended
+_IDLE = 120.0  # seconds after which a server that nobody asks is ended, and a script is forgotten
 _TRACKING = ("workbench.tracking.warm", "warm_up")
 _KERNEL = ("workbench.notebooks.warm", "like_a_kernel")
 _AHEAD = ("workbench.notebooks.forked", "sow_ahead")
@@ -46,6 +47,7 @@ class WarmStarts:
         self._workspace = workspace
         self._enabled = enabled
         self._servers: dict[str, ForkServer] = {}
+        self._met: dict[str, float] = {}  # when a script that is no trial of a sweep was started cold
 
     def is_warming(self, spec: TrialSpec, launch: Mapping[str, Any]) -> bool:
         """Return whether a trial should wait for a server: it gets ready sooner than a notebook starts by itself.
@@ -62,7 +64,8 @@ class WarmStarts:
     ) -> int | None:
         """Fork a host for a trial whose folder has its specification; return its pid, or None to start it cold.
 
-        The first scripts of a sweep start cold, while the server for the rest gets ready.
+        The first scripts of a sweep start cold, while the server for the rest gets ready; so does a script that is run
+        by itself, until it is run again.
         """
         server = self._server_for(spec, launch)
         return None if server is None else server.fork(folder, lease)
@@ -76,14 +79,28 @@ class WarmStarts:
         notebook = spec.notebook is not None
         facts = [launch["python"], sorted(environment.items()), modules, notebook]
         key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-        if key not in self._servers and spec.parent is not None:  # a job that runs once would not see it ready
+        if key not in self._servers:
+            if spec.parent is None and not notebook and self._is_new(key):
+                return None  # a script that runs once would not see it ready
             self._servers[key] = ForkServer(launch["python"], environment, modules, self._workspace, notebook=notebook)
-        return self._servers.get(key)
+        return self._servers[key]
+
+    def _is_new(self, key: str) -> bool:
+        """Return whether this is asked for the first time, as far as is remembered."""
+        is_new = key not in self._met
+        self._met[key] = time.monotonic()
+        return is_new
+
+    @property
+    def patience(self) -> float:
+        """Seconds until a server that nobody asks is to be ended."""
+        return min((server.patience for server in self._servers.values()), default=math.inf)
 
     def end_idle(self) -> None:
-        """End servers that nobody has asked for a while."""
+        """End servers that nobody has asked for a while, and forget scripts."""
+        self._met = {key: met for key, met in self._met.items() if time.monotonic() - met <= _IDLE}
         for key, server in list(self._servers.items()):
-            if time.monotonic() - server.asked > _IDLE:
+            if not server.patience:
                 server.close()
                 del self._servers[key]
 
@@ -128,7 +145,7 @@ class ForkServer:
         *,
         notebook: bool = False,
     ) -> None:
-        self.asked = time.monotonic()
+        self._asked = time.monotonic()
         self._python = python
         self._environment = environment
         self._modules = list(modules)
@@ -168,7 +185,7 @@ class ForkServer:
 
     def fork(self, folder: TrialFolder, lease: Sequence[int]) -> int | None:
         """Return the pid of a new host, or None when the server is not ready, or not fit."""
-        self.asked = time.monotonic()
+        self._asked = time.monotonic()
         if self._process is None or not self._is_ready():
             return None
         folder.root.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
@@ -180,7 +197,8 @@ class ForkServer:
 
     @property
     def is_getting_ready(self) -> bool:
-        """Whether it is likely to be ready soon."""
+        """Whether it is likely to be ready soon; who asks waits for it."""
+        self._asked = time.monotonic()
         if self._process is None or self._is_ready() or self._process is None:
             return False
         return time.monotonic() < self._started + _PREPARATION
@@ -192,6 +210,11 @@ class ForkServer:
             select.select([self._channel], [], [], left)
             self._is_ready()
         return self._process is not None and self._ready
+
+    @property
+    def patience(self) -> float:
+        """Seconds that it is still kept for, unless somebody asks it."""
+        return max(0.0, self._asked + _IDLE - time.monotonic())
 
     def close(self) -> None:
         """End the server."""
