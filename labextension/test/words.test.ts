@@ -1,6 +1,7 @@
 import { nullTranslator } from '@jupyterlab/translation';
 import { describe, expect, it } from 'vitest';
 import { wordsOf } from '../src/lab/words';
+import { duration } from '../src/view/dom';
 import { job, trial } from './jobs';
 
 const trans = nullTranslator.load('workbench');
@@ -29,5 +30,12 @@ describe('what a row says', () => {
     expect(wordsOf(job('n', { status: 'Running', progress: 'cell 3 of 9' }), trans).detail).toBe('cell 3 of 9');
     expect(wordsOf(job('n', { status: 'Queued', reason: 'GPU 0 is leased' }), trans).detail).toBe('GPU 0 is leased');
     expect(wordsOf(job('n', { status: 'CancelRequested' }), trans).status).toBe('Stopping');
+  });
+});
+
+describe('how long something took', () => {
+  it('is rounded once', () => {
+    expect([3.14159, 42.4, 59.4, 59.6, 61, 119.7, 3599.8, 7384].map(duration)).toEqual(['3.1 s', '42 s', '59 s', '1:00 min', '1:01 min', '2:00 min', '1:00 h', '2:03 h']);
+    expect([null, Infinity].map(duration)).toEqual(['–', '–']);
   });
 });

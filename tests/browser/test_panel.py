@@ -255,6 +255,12 @@ def test_300_jobs_with_the_keyboard(
     expect(page.locator(".lm-Menu").get_by_text("Copy Name")).to_be_visible()
     page.keyboard.press("Escape")
 
+    # A hand takes longer than a machine from press to release, and trials go on meanwhile.
+    tree.focus()
+    page.keyboard.press("Home")
+    row(panel, names[-3]).click(delay=300)
+    expect(page.locator(".wbl-page .wb-head")).to_contain_text("sweep number 297")
+
     # Filter, search and groups.
     panel.get_by_label("Search jobs").fill("sweep number 29")
     expect(rows).to_have_count(13)  # 29, 129, 229 and 290 to 299

@@ -121,7 +121,7 @@ def test_from_a_cell_to_a_registered_model(  # noqa: PLR0915 - one story, told o
 
     # A brush chooses rows, and a click on a row marks its trial.
     expect(view.locator(".parcoords .axis-brush .background")).to_have_count(3)
-    view.get_by_role("button", name="Pause").click()
+    view.get_by_role("button", name="Pause").click(delay=1500)  # long enough for the clock in the head to tick
     expect(view.get_by_role("button", name="Resume")).to_be_visible()
     drag_along_axis(page, 1, 0.02, 0.6)
     expect(counted(page)).to_have_text(re.compile(r"in the brush"))

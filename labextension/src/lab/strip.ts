@@ -1,6 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 import { bytes, h, number } from '../view/dom';
+import { steadily } from '../view/steady';
 import type { JobsModel } from './jobs';
 import type { Gpu, Queue, Used } from './protocol';
 
@@ -8,6 +9,7 @@ import type { Gpu, Queue, Used } from './protocol';
 export class Strip extends Widget {
   private shown = '';
   private isOpen = false;
+  private readonly refresh = steadily(this.node, () => this.draw());
 
   constructor(
     private readonly model: JobsModel,
@@ -18,15 +20,15 @@ export class Strip extends Widget {
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', trans.__('Machine and queue'));
     this.refresh();
-    model.changed.connect(this.refresh, this);
+    model.changed.connect(this.refresh);
   }
 
   override dispose(): void {
-    this.model.changed.disconnect(this.refresh, this);
+    this.model.changed.disconnect(this.refresh);
     super.dispose();
   }
 
-  private refresh(): void {
+  private draw(): void {
     const queue = this.model.queue;
     const text = JSON.stringify(queue);
     if (text === this.shown) {

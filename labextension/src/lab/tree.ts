@@ -3,6 +3,7 @@ import { caretDownIcon, caretRightIcon } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 import { h, status as statusOf } from '../view/dom';
+import { steadily } from '../view/steady';
 import type { Row } from './jobs';
 import type { Summary } from './protocol';
 import { leftOf, shortParams, wordsOf } from './words';
@@ -25,6 +26,7 @@ export class Tree extends Widget {
   private readonly prefix = `wbl-tree-${++lastTree}`;
   private rows: Row[] = [];
   private activeKey = '';
+  private readonly draw = steadily(this.inner, () => this.drawNow());
   private readonly sizes = new ResizeObserver(() => this.draw());
 
   constructor(
@@ -82,7 +84,7 @@ export class Tree extends Widget {
     return this.rows.findIndex(row => row.key === this.activeKey);
   }
 
-  private draw(): void {
+  private drawNow(): void {
     if (!this.isVisible) {
       return;
     }
@@ -193,8 +195,7 @@ export class Tree extends Widget {
     const row = this.rowAt(event);
     if (row) {
       this.activeKey = row.key;
-      // Drawn anew only once the click is over: it would otherwise hit an element that is no longer there.
-      window.setTimeout(() => this.draw());
+      this.draw();
     }
   }
 

@@ -36,13 +36,14 @@ export function duration(seconds: number | null): string {
   if (seconds === null || !Number.isFinite(seconds)) {
     return '–';
   }
-  if (seconds < 60) {
+  if (Math.round(seconds) < 60) {
     return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
   }
-  const minutes = Math.floor(seconds / 60);
+  const whole = Math.round(seconds);
+  const minutes = Math.floor(whole / 60);
   const two = (value: number): string => String(value).padStart(2, '0');
   return minutes < 60
-    ? `${minutes}:${two(Math.round(seconds) % 60)} min`
+    ? `${minutes}:${two(whole % 60)} min`
     : `${Math.floor(minutes / 60)}:${two(minutes % 60)} h`;
 }
 

@@ -4,6 +4,7 @@ import { duration, h, number, popup, status, throttled } from './dom';
 import { LogPanel, OutputsPanel, RegisterPanel, UsagePanel, factsTable, type Panel } from './panels';
 import type { Gpu, Machine } from './protocol';
 import { State } from './state';
+import { steadily } from './steady';
 import { STYLES } from './styles';
 import { TrialTable } from './table';
 import type { Transport } from './transport';
@@ -53,7 +54,7 @@ class View {
   private readonly themes: MutationObserver;
   /** A change of theme is several changes of the page. */
   private readonly recolor = throttled(() => this.panels.forEach(({ panel }) => panel.recolor?.()), 100);
-  private readonly drawHead = throttled(() => this.showHead(), 150);
+  private readonly drawHead = throttled(steadily(this.head, () => this.showHead()), 150);
   private tabs: HTMLElement | null = null;
   private table: TrialTable | null = null;
   private parallel: ParallelChart | null = null;
