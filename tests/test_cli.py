@@ -191,13 +191,13 @@ def test_ui_is_mlflows_own_on_this_workspace(cli: Cli, shared_client: MLClient) 
     try:
         # Its workers listen some time after they say so: try until one does.
         session = requests.Session()
-        session.mount("http://", HTTPAdapter(max_retries=Retry(connect=12, backoff_factor=0.05)))
+        session.mount("http://", HTTPAdapter(max_retries=Retry(connect=14, backoff_factor=0.05)))
         address = f"http://127.0.0.1:{port}/ajax-api/2.0/mlflow/experiments/search?max_results=100"
         experiments = session.get(address, timeout=30).json()["experiments"]
         assert "seen-in-ui" in {experiment["name"] for experiment in experiments}
     finally:
         os.killpg(process.pid, 15)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
 
 
 def test_help_is_quick_and_names_every_verb() -> None:

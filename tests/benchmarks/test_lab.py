@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 from tests.browser.conftest import failures, page
 from tests.browser.crowd import crowd
-from tests.browser.lab import Lab, running_lab
+from tests.browser.lab import TOKEN, Lab, running_lab
 from tests.conftest import client_of
 from tests.views.past import past_sweep
 from workbench import MLClient
@@ -30,6 +31,7 @@ _JOBS = 300
 _TRIALS = 10_000
 _IDLE = 20.0  # seconds that nobody does anything
 _NEWS = 30
+_ASKED = 20
 
 # When something that a selector finds has a text, in milliseconds since the epoch as the page's clock goes.
 _SEEN = """([selector, text]) => new Promise(resolve => {
@@ -110,6 +112,28 @@ def test_the_page_of_10_000_trials(page: Page, lab: Lab, large: str, small: str)
         f" {sorted(gaps)[int(0.95 * len(gaps))]:.0f} ms |"
     )
     assert took[1][2] <= 3
+
+
+def test_listings(lab: Lab, jobs: list[str], large: str) -> None:
+    assert jobs
+    asking = requests.Session()
+    asking.headers["Authorization"] = f"token {TOKEN}"
+
+    def cost_of(address: str) -> tuple[float, float]:
+        """Return seconds of the server's processor time for each answer, and of the clock for the quickest."""
+        took, before = [], cpu_seconds(lab.pid)
+        for _ in range(_ASKED):
+            began = time.perf_counter()
+            asking.get(f"{lab.address}/workbench/api/{address}").raise_for_status()
+            took.append(time.perf_counter() - began)
+        return (cpu_seconds(lab.pid) - before) / _ASKED, min(took)
+
+    listing, trials = cost_of("jobs"), cost_of(f"jobs/{large}/children")
+    print("\n| listing | processor | clock, quickest |\n| --- | --- | --- |")
+    print(f"| {_JOBS} jobs, one with {_TRIALS} trials | {1000 * listing[0]:.0f} ms | {1000 * listing[1]:.0f} ms |")
+    print(f"| the first page of its trials | {1000 * trials[0]:.0f} ms | {1000 * trials[1]:.0f} ms |")
+    assert max(listing) <= 0.05
+    assert max(trials) <= 0.1
 
 
 def test_an_idle_panel(page: Page, lab: Lab, jobs: list[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -349,18 +348,13 @@ def test_who_waits_keeps_nobody_else_waiting(space: Space, client: MLClient) -> 
     with ThreadPoolExecutor(12) as threads:
         lock.execute("BEGIN IMMEDIATE")  # as somebody who writes for long: nobody else can
         stuck = [threads.submit(space.post, f"jobs/{name}/archive") for _ in range(12)]
-        took = []
         try:
             for _ in range(20):
-                began = time.perf_counter()
                 space.get("jobs")
                 space.server.fetch("api/status")
-                took.append(time.perf_counter() - began)
             assert not any(one.done() for one in stuck)
         finally:
             lock.execute("ROLLBACK")
             lock.close()
         assert all(one.result()["job"]["archived"] for one in stuck)
-    print("while twelve wait:", [round(seconds * 1000) for seconds in sorted(took)], "ms")
-    assert sorted(took)[len(took) // 2] < 0.2
     space.post(f"jobs/{name}/restore")

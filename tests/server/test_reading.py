@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -264,31 +263,3 @@ def test_the_parameters_of_a_notebook_fill_a_form(space: Space, client: MLClient
     assert "is no notebook" in space.get("notebooks/parameters", path=f"{space.folder}/broken.ipynb")["problems"][0]
     assert space.ask("notebooks/parameters", path=f"{space.folder}/none.ipynb").status == 404
     assert space.ask("notebooks/parameters").status == 400
-
-
-def test_300_jobs_and_10_000_trials_are_listed_quickly(
-    space: Space, client: MLClient, sweep: str, tmp_path: Path
-) -> None:
-    big = past_sweep(client, tmp_path / "code", 10_000, 1)
-    model = client.jobs.record(sweep)
-    with client.context.store.write() as writer:
-        for number in range(300):
-            writer.add_job(replace(model, name=f"many_{number}", experiment_name="many", folder=f"many_{number}"))
-
-    def cost_of(times: int, address: str) -> tuple[float, float]:
-        """Return seconds of the server's processor time for each answer, and of the clock for the quickest."""
-        took = []
-        before = space.server.cpu_seconds()
-        for _ in range(times):
-            began = time.perf_counter()
-            space.server.fetch(f"workbench/api/{address}?workspace={space.folder}")
-            took.append(time.perf_counter() - began)
-        return (space.server.cpu_seconds() - before) / times, min(took)
-
-    listing, trials = cost_of(20, "jobs"), cost_of(10, f"jobs/{big}/children")
-    print("seconds of processor and clock: 300 jobs", listing, "500 of 10,000 trials", trials)
-    found = {job["name"]: job for job in space.get("jobs")["jobs"]}
-    assert len(found) > 300
-    assert sum(found[big]["counts"].values()) == 10_000
-    assert max(listing) <= 0.05
-    assert max(trials) <= 0.1

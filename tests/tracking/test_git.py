@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -47,9 +46,7 @@ def test_changes_are_kept_up_to_a_limit(repository: Path) -> None:
     assert properties["azureml.git.dirty"] == "True"
     assert "-lr = 1\n+lr = 2" in diff
     (repository / "train.py").write_text("x\n" * DIFF_LIMIT)
-    began = time.monotonic()
     assert len(git_facts(repository)[1]) == DIFF_LIMIT
-    assert time.monotonic() - began < 2
 
 
 def test_no_branch_and_no_commit(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
