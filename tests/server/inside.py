@@ -18,12 +18,17 @@ _TICK = 0.005  # seconds between looks at the clock
 
 
 class _Beat:
-    """Looks at the clock from the loop, as anything else in it would come to its turn."""
+    """Looks at the clock from the loop, from the first question on: as late as it comes, so does everything else."""
 
     longest = 0.0
-    """Seconds that a look came too late at most, since somebody asked."""
+    """Seconds that a look came too late at most, since the question before."""
+    _running: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
+    def start(self) -> None:
+        if self._running is None:
+            self._running = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
         while True:
             began = time.perf_counter()
             await asyncio.sleep(_TICK)
@@ -36,6 +41,7 @@ class _Inside(APIHandler):
 
     @authenticated
     async def get(self) -> None:
+        self._beat.start()
         loaded = sorted({name.partition(".")[0] for name in sys.modules})
         resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         self.finish({"modules": loaded, "longest": self._beat.longest, "bytes": resident})
@@ -47,6 +53,4 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
 
 
 def _load_jupyter_server_extension(serverapp: Any) -> None:
-    beat = _Beat()
-    serverapp.web_app.add_handlers(".*$", [(f"{serverapp.base_url}inside", _Inside, {"beat": beat})])
-    serverapp.inside = asyncio.get_event_loop().create_task(beat.run())
+    serverapp.web_app.add_handlers(".*$", [(f"{serverapp.base_url}inside", _Inside, {"beat": _Beat()})])

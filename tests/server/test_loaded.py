@@ -13,13 +13,12 @@ from typing import Any
 import pytest
 
 from tests.conftest import client_of
-from tests.server.serving import Contract, Server, Space, running_server
+from tests.server.serving import INSIDE, Contract, Server, Space, running_server
 from tests.server.test_worker import is_gone
 from tests.views.past import past_sweep
 from workbench import MLClient
 from workbench.trial.processes import descendants
 
-HEAVY = {"matplotlib", "mlflow", "optuna", "pandas", "scipy", "sklearn", "sqlalchemy", "torch"}
 _MODEL = """
 flavors:
   python_function: {loader_module: nothing}
@@ -64,15 +63,10 @@ def workers(server: Server) -> list[int]:
 
 
 def test_a_server_loads_neither_mlflow_nor_optuna(client: MLClient, sweep: str, model: Path) -> None:
-    root = client.workspace_folder.parent
-    with running_server(root, "--ServerApp.jpserver_extensions=tests.server.inside=True") as server:
+    with running_server(client.workspace_folder.parent, INSIDE) as server:
         space = space_of(server)
-
-        def loaded() -> set[str]:
-            return HEAVY & set(server.fetch("inside").json["modules"])
-
         assert space.get("jobs")["total"] == 1
-        assert (loaded(), workers(server)) == (set(), [])  # nothing has needed one
+        assert (server.heavy(), workers(server)) == (set(), [])  # nothing has needed one
         assert space.get("models") == {"models": []}
         (worker,) = workers(server)
         found = space.get(f"jobs/{sweep}/candidate")
@@ -104,7 +98,7 @@ def test_a_server_loads_neither_mlflow_nor_optuna(client: MLClient, sweep: str, 
         assert space.get(f"jobs/{sweep}/candidate")["models"]
         (another,) = workers(server)
         assert another != worker
-        assert loaded() == set()
+        assert server.heavy() == set()
 
         server.process.kill()
         assert is_gone(another)
