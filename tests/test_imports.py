@@ -101,7 +101,7 @@ def test_the_supervisor_never_loads_mlflow() -> None:
 
 
 def test_the_server_and_its_worker_load_nothing_heavy_before_it_is_needed() -> None:
-    heavy = {"mlflow", "pandas", "plotly", "optuna", "scipy", "sqlalchemy"}
+    heavy = {"mlflow", "numpy", "pandas", "plotly", "optuna", "scipy", "sqlalchemy"}
     assert not loaded_by("import workbench.server.extension") & heavy
     assert not loaded_by("import workbench.server.worker_main") & (heavy | {"jupyter_server", "tornado", "pydantic"})
 

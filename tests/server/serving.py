@@ -29,7 +29,7 @@ HUB_TOKEN = "a-secret-token-of-a-hub"
 BASE = "/user/some.body/"
 INSIDE = "--ServerApp.jpserver_extensions=tests.server.inside=True"
 """Lets a server tell how it is inside."""
-_HEAVY = {"matplotlib", "mlflow", "optuna", "pandas", "scipy", "sklearn", "sqlalchemy", "torch"}
+_HEAVY = {"matplotlib", "mlflow", "numpy", "optuna", "pandas", "scipy", "sklearn", "sqlalchemy", "torch"}
 
 
 @dataclass(frozen=True)
