@@ -99,6 +99,12 @@ def test_the_supervisor_never_loads_mlflow() -> None:
     assert not modules & {"mlflow", "pandas", "optuna", "scipy", "sqlalchemy"}
 
 
+def test_the_server_and_its_worker_load_nothing_heavy_before_it_is_needed() -> None:
+    heavy = {"mlflow", "numpy", "pandas", "plotly", "optuna", "scipy", "sqlalchemy"}
+    assert not loaded_by("import workbench.server.extension") & heavy
+    assert not loaded_by("import workbench.server.worker_main") & (heavy | {"jupyter_server", "tornado", "pydantic"})
+
+
 def test_every_public_name_exists_and_is_listed() -> None:
     for file in MODULES:
         tree = ast.parse(file.read_text())

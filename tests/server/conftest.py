@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import client_of
-from tests.server.serving import Contract, Server, Space, running_server
+from tests.server.serving import INSIDE, Contract, Server, Space, running_server
 from workbench import MLClient
 
 
@@ -15,8 +15,9 @@ from workbench import MLClient
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests of this folder; each module has a workspace of its own in it."""
     root = tmp_path_factory.mktemp("served")
-    with running_server(root) as server:
+    with running_server(root, INSIDE) as server:
         yield server
+        assert server.heavy() == set()  # whatever it was asked for
     assert "workbench/server/" not in server.log.read_text()  # as a traceback of ours would have it
 
 

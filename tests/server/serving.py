@@ -22,11 +22,14 @@ from urllib.parse import quote, urlencode
 import websocket
 from openapi_schema_validator import OAS31Validator
 
-__all__ = ["BASE", "HUB_TOKEN", "TOKEN", "Answer", "Contract", "Server", "Socket", "Space", "running_server"]
+__all__ = ["BASE", "HUB_TOKEN", "INSIDE", "TOKEN", "Answer", "Contract", "Server", "Socket", "Space", "running_server"]
 
 TOKEN = "a-secret-token-of-these-tests"
 HUB_TOKEN = "a-secret-token-of-a-hub"
 BASE = "/user/some.body/"
+INSIDE = "--ServerApp.jpserver_extensions=tests.server.inside=True"
+"""Lets a server tell how it is inside."""
+_HEAVY = {"matplotlib", "mlflow", "numpy", "optuna", "pandas", "scipy", "sklearn", "sqlalchemy", "torch"}
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,15 @@ class Server:
         opener.open(f"{self.address}/login?token={TOKEN}").close()
         cookies = {cookie.name: cookie.value or "" for cookie in jar}
         return "; ".join(f"{name}={value}" for name, value in cookies.items()), cookies["_xsrf"]
+
+    def inside(self) -> dict[str, Any]:
+        """Return what a server started with :data:`INSIDE` tells."""
+        told: dict[str, Any] = self.fetch("inside").json
+        return told
+
+    def heavy(self) -> set[str]:
+        """Return what it has loaded, started with :data:`INSIDE`, that it should leave to others."""
+        return _HEAVY & set(self.inside()["modules"])
 
     def cpu_seconds(self) -> float:
         """Return how much processor time it has used."""

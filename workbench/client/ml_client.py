@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from workbench.client.assets import DataOperations, EnvironmentOperations
+from workbench.client.calling import Caller
 from workbench.client.compute import ComputeOperations
 from workbench.client.context import Context
 from workbench.client.images import ImageOperations
@@ -88,20 +89,21 @@ class MLClient:
         self.workspaces = WorkspaceOperations(context)
 
     @classmethod
-    def of_server(cls, path: str | PathLike[str]) -> MLClient:
+    def of_server(cls, path: str | PathLike[str], call: Caller) -> MLClient:
         """Return a client for a process that serves others: it leaves this process's MLflow alone.
 
         What a server has in its environment its kernels inherit, and they may mean another workspace.
 
         Args:
             path: the workspace's folder.
+            call: calls what loads MLflow or Optuna, in another process.
 
         Raises:
             StoreError: the folder cannot be written, or was written by a newer workbench.
         """
         workspace = open_workspace(path)
         client = cls.__new__(cls)
-        client._hold(Context(workspace, Store(workspace.database), workspace.root.name), None, None)
+        client._hold(Context(workspace, Store(workspace.database), workspace.root.name, call=call), None, None)
         return client
 
     @classmethod

@@ -14,7 +14,8 @@ from workbench.client.context import Context
 from workbench.definition.assets import Model
 from workbench.definition.naming import generate_name
 from workbench.errors import ValidationException
-from workbench.tracking.registry import RegisteredModel, Registry
+from workbench.tracking.models import RegisteredModel
+from workbench.tracking.registry import Registry
 
 __all__ = ["ModelOperations"]
 
@@ -28,7 +29,6 @@ class ModelOperations:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._registry: Registry | None = None
 
     def create_or_update(self, model: Model, *, alias: str | None = None) -> Model:
         """Register ``model`` and return it with its version.
@@ -44,7 +44,7 @@ class ModelOperations:
         """
         if not model.path:
             raise ValidationException("a model needs a path", "path", "For example runs:/<job>/model")
-        registered = self._open().register(
+        registered = self._context.registry.register(
             name=model.name or generate_name(),
             path=model.path,
             type=model.type,
@@ -61,17 +61,17 @@ class ModelOperations:
         Raises:
             NotFoundError: there is none; the message lists what there is.
         """
-        return _entity(self._open().get(name, version=version, label=label))
+        return _entity(self._context.registry.get(name, version=version, label=label))
 
     def list(self, name: str | None = None) -> Iterator[Model]:
         """Yield the versions of ``name``, newest first, or one entry for each model with its ``latest_version``."""
-        for registered in self._open().list(name):
+        for registered in self._context.registry.list(name):
             entity = _entity(registered)
             yield entity if name else entity.with_facts(latest_version=registered.version)
 
     def logged_by(self, job: str) -> tuple[str, ...]:
         """Return the names under which a job has logged MLflow models, in the order it did."""
-        return tuple(self._open().logged_by(job))
+        return tuple(self._context.registry.logged_by(job))
 
     def download(self, name: str, version: str, download_path: str | PathLike[str] = ".") -> None:
         """Copy the files of one version to ``<download_path>/<name>/``.
@@ -79,16 +79,11 @@ class ModelOperations:
         Raises:
             NotFoundError: there is no such version.
         """
-        shutil.copytree(self._open().folder(name, version), Path(download_path) / name, dirs_exist_ok=True)
+        shutil.copytree(self._context.registry.folder(name, version), Path(download_path) / name, dirs_exist_ok=True)
 
     def registry(self) -> Registry:
         """Return what the operations work on, for views; takes a second at first."""
-        return self._open()
-
-    def _open(self) -> Registry:
-        if self._registry is None:
-            self._registry = Registry(self._context.workspace, self._context.store)
-        return self._registry
+        return self._context.registry
 
 
 def _entity(registered: RegisteredModel) -> Model:

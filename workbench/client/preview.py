@@ -18,7 +18,6 @@ from workbench.definition.records import AnyJob, job_from_record
 from workbench.definition.resources import JobResourceConfiguration
 from workbench.definition.status import JobStatus
 from workbench.definition.sweep import Sweep
-from workbench.search.samplers import Observation, make_sampler
 from workbench.store.records import JobRecord
 from workbench.store.settings import read_settings
 
@@ -65,6 +64,8 @@ def preview_of(job: AnyJob, context: Context, most: int = 10) -> Preview:
     like, each = _last_like(job, context)
     if not isinstance(job, Sweep):
         return Preview(params=[literals_of(job.inputs)], trials=1, slots=1, each=each, like=like)
+    from workbench.search.samplers import Observation, make_sampler  # noqa: PLC0415 - numpy
+
     goal = job.objective.goal if job.objective else "maximize"
     seed = getattr(job.sampling_algorithm, "seed", None)
     chosen = secrets.randbelow(2**31) if seed is None else int(seed)

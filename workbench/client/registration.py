@@ -12,7 +12,7 @@ from workbench.client.ml_client import MLClient
 from workbench.definition.assets import Model
 from workbench.errors import NotFoundError, ValidationException
 from workbench.store.records import JobRecord
-from workbench.tracking.registry import RegisteredModel
+from workbench.tracking.models import RegisteredModel
 
 __all__ = ["candidate", "check_model", "load_code", "register", "versions_of"]
 

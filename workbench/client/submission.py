@@ -36,7 +36,7 @@ from workbench.store.settings import read_settings
 from workbench.store.snapshots import fingerprint, keep_surroundings, take_snapshot
 from workbench.supervisor.placement import Placer, request_of
 from workbench.tracking.git import git_facts
-from workbench.tracking.registry import LATEST, Registry
+from workbench.tracking.registry import LATEST
 from workbench.trial.devices import devices_from
 from workbench.trial.docker_args import parse_docker_args
 from workbench.trial.leases import folder as lease_folder
@@ -284,7 +284,7 @@ def _registered(reference: str, kind: str, context: Context) -> Path:
     if not kind.endswith("_model"):
         return Path(resolve_asset("data", reference, context)["path"])
     name, label, version = split_reference(reference)
-    return Registry(context.workspace, context.store).folder(name, version or label or LATEST)
+    return context.registry.folder(name, version or label or LATEST)
 
 
 def _check_kind(path: Path, kind: str, where: str) -> None:

@@ -15,6 +15,7 @@ from workbench.errors import NotFoundError
 from workbench.server.places import inside
 from workbench.server.threads import Threads
 from workbench.server.watcher import Watcher
+from workbench.server.worker import Worker
 from workbench.store.files import WorkspaceFolder
 from workbench.views.facts import JobFacts
 from workbench.views.summaries import Summaries
@@ -44,14 +45,15 @@ class Workspace:
     Args:
         path: its folder.
         root: what paths are told relative to.
+        connect: returns a client of it.
 
     Raises:
         StoreError: it cannot be read, or is a newer workbench's.
     """
 
-    def __init__(self, path: Path, root: Path) -> None:
-        self.client = MLClient.of_server(path)
-        self.reader = MLClient.of_server(path)
+    def __init__(self, path: Path, root: Path, connect: Callable[[Path], MLClient]) -> None:
+        self.client = connect(path)
+        self.reader = connect(path)
         self.summaries = Summaries(self.reader.context.workspace, root)
         self.machine = MachineWatch(self.reader.context.workspace)
         self.file = _identity(self.reader.context.workspace)
@@ -88,11 +90,13 @@ class Desk:
     Args:
         root: the folder that the server serves, with no link in it.
         workspace: the one that is meant where none is named.
+        worker_idle: seconds after which the worker process ends when nothing is asked of it.
     """
 
-    def __init__(self, root: Path, workspace: Path) -> None:
+    def __init__(self, root: Path, workspace: Path, worker_idle: float) -> None:
         self.root = root
         self.workspace = workspace
+        self._worker = Worker(worker_idle)
         self._lock = threading.Lock()
         self._open: dict[Path, Workspace] = {}
         self._watchers: dict[Path, Watcher] = {}
@@ -106,6 +110,14 @@ class Desk:
             kind: what it may have to wait for; each kind has threads of its own.
         """
         return await self._threads[kind].run(work)
+
+    def connect(self, path: str | Path) -> MLClient:
+        """Return a client of the workspace in a folder, made if need be; what loads MLflow the worker process does.
+
+        Raises:
+            StoreError: it cannot be read or made, or is a newer workbench's.
+        """
+        return MLClient.of_server(path, self._worker.call)
 
     def place(self, asked: str | None) -> Path:
         """Return the folder of the workspace that is asked for.
@@ -129,7 +141,7 @@ class Desk:
             self._open.pop(path, None)  # it was moved or deleted; whoever still reads it has it open
             if identity is None:
                 return None
-            opened = self._open[path] = Workspace(path, self.root)
+            opened = self._open[path] = Workspace(path, self.root, self.connect)
             return opened
 
     def get(self, path: Path) -> Workspace:
@@ -152,7 +164,7 @@ class Desk:
         """
         found = self.find(path)
         if found is None:
-            MLClient.of_server(path).context.store.close()
+            self.connect(path).context.store.close()
             found = self.get(path)
         return found
 
@@ -165,6 +177,7 @@ class Desk:
 
     def close(self) -> None:
         """Watch nothing any more, and close what is open; threads that still work end with the process."""
+        self._worker.close()
         for watcher in list(self._watchers.values()):
             watcher.close()
         with self._lock:

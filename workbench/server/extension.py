@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
-from traitlets import Unicode
+from traitlets import Float, Unicode
 
 from workbench.client.waiting import revive
 from workbench.errors import WorkbenchError
@@ -37,11 +37,17 @@ class WorkbenchExtension(ExtensionApp):
         else the folder that the server serves.""",
     ).tag(config=True)
 
+    worker_idle = Float(
+        120.0,
+        help="""Seconds after which the process that works with MLflow and Optuna for the panel ends when nothing is
+        asked of it. It is started again when something is, which takes some seconds.""",
+    ).tag(config=True)
+
     def initialize_handlers(self) -> None:
         """Add the addresses, all below ``workbench/``."""
         server: Any = self.serverapp
         root = Path(server.root_dir).resolve()
-        self.desk = Desk(root, self._chosen(root))
+        self.desk = Desk(root, self._chosen(root), self.worker_idle)
         self._tell_kernels()
         desk = {"desk": self.desk}
         self.handlers.extend(

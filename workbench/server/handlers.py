@@ -25,6 +25,7 @@ from workbench.errors import (
 from workbench.server.desk import Desk
 from workbench.server.operations import Call, FileAnswer, Method, Operation, Refusal, Reply, as_json
 from workbench.server.places import OutsideError
+from workbench.server.worker import WorkerError
 
 __all__ = ["ApiHandler", "DescriptionHandler", "Handler", "JobHandler", "PlotlyHandler"]
 
@@ -38,6 +39,7 @@ _STATUS: tuple[tuple[type[WorkbenchError], int], ...] = (
     (JobException, 409),
     (SupervisorError, 503),
     (EngineError, 503),
+    (WorkerError, 503),
     (WorkbenchError, 500),
 )
 _PIECE = 1 << 18  # bytes of a file that are read at once

@@ -38,7 +38,7 @@ _REFUSALS = {
     "404": "There is nothing of that name.",
     "409": "The job's state forbids it.",
     "500": "The workspace or MLflow cannot be used.",
-    "503": "The process that runs trials cannot be started or reached.",
+    "503": "The process that runs trials, or the one that works with MLflow, cannot be started or has ended.",
 }
 
 

@@ -13,7 +13,6 @@ from jupyter_server.base.websocket import WebSocketMixin
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from workbench.client.ml_client import MLClient
 from workbench.errors import NotFoundError, WorkbenchError
 from workbench.server.desk import Desk
 from workbench.server.handlers import RESOURCE
@@ -163,7 +162,7 @@ class ViewHandler(_Socket):
         """Begin to show."""
         super().open(*args, **kwargs)
         self._session = ViewSession(
-            str(self._place), self._name, lambda message: self.say(json.dumps(message)), MLClient.of_server
+            str(self._place), self._name, lambda message: self.say(json.dumps(message)), self.desk.connect
         )
         self._session.start()
 

@@ -22,8 +22,9 @@ from workbench.store.database import Store
 from workbench.store.files import WorkspaceFolder
 from workbench.store.records import JobRecord
 from workbench.tracking.model_paths import ARTIFACTS, JobPath, LocalPath, LoggedModelPath
+from workbench.tracking.models import ModelFacts
 
-__all__ = ["MODEL_FILE", "ModelFacts", "Source", "Sources", "local_folder"]
+__all__ = ["MODEL_FILE", "Source", "Sources", "local_folder"]
 
 MODEL_FILE = "MLmodel"
 _COPIES = "_files"  # no experiment's folder begins with "_"
@@ -42,27 +43,6 @@ class Source:
     folder: Path
     run_id: str | None = None
     model_id: str | None = None
-
-
-@dataclass(frozen=True)
-class ModelFacts:
-    """An MLflow model of a job.
-
-    Args:
-        path: where it is among the job's artifacts, or the name it was logged under.
-        folder: where its files are.
-        flavors: what can load it.
-        signature: its inputs and outputs, in words; None without one.
-        size: of all its files, in bytes.
-        has_example: whether an example of its input lies beside it.
-    """
-
-    path: str
-    folder: Path
-    flavors: tuple[str, ...]
-    signature: str | None
-    size: int
-    has_example: bool
 
 
 class Sources:

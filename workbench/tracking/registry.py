@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,39 +18,18 @@ from workbench.store.records import JobRecord
 from workbench.tracking.facts import primary_metric
 from workbench.tracking.mirror import Mirror
 from workbench.tracking.model_paths import JobPath, LocalPath, LoggedModelPath, RegisteredPath, parse_model_path
+from workbench.tracking.models import ModelFacts, RegisteredModel
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-    from workbench.tracking.model_sources import ModelFacts, Source
+    from workbench.tracking.model_sources import Source
 
-__all__ = ["LATEST", "RegisteredModel", "Registry"]
+__all__ = ["LATEST", "Registry"]
 
 LATEST = "latest"
 _TYPE_TAG = "workbench.type"
 _MODEL_VERSIONS_TAG = "mlflow.modelVersions"  # how MLflow links a logged model to its versions
-
-
-@dataclass(frozen=True, kw_only=True)
-class RegisteredModel:
-    """One version of a registered model.
-
-    Args:
-        path: where MLflow says that its files come from.
-        aliases: names that lead to this version.
-        created: seconds since the epoch.
-        job_name: the job that made it.
-    """
-
-    name: str
-    version: str
-    type: str
-    path: str
-    created: float
-    description: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    aliases: tuple[str, ...] = ()
-    job_name: str | None = None
 
 
 class Registry:

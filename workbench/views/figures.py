@@ -9,14 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
+from workbench.client.calling import Caller
 from workbench.errors import ValidationException
 from workbench.store.records import JobRecord
 from workbench.views.facts import Axis, Curve, JobFacts, finite
-from workbench.views.importance import parameter_importance
+from workbench.views.importance import Observed, measure, observe
 
-__all__ = ["FIGURES", "Figure", "curves", "importance", "parallel_coordinates", "progress", "scatter"]
+__all__ = ["FIGURES", "Figure", "Reader", "curves", "draw", "importance", "parallel_coordinates", "progress", "scatter"]
 
 MOST_CURVES = 60
 """Curves that are drawn at once; more are a carpet."""
@@ -185,7 +187,11 @@ def scatter(facts: JobFacts, *, param: str | None = None) -> Figure:
 
 def importance(facts: JobFacts) -> Figure:
     """Draw how much each parameter matters for the primary metric, by Optuna's PED-ANOVA."""
-    found, note = parameter_importance(facts)
+    observed = observe(facts)
+    return _importance(observed, measure(observed))
+
+
+def _importance(observed: Observed, found: Mapping[str, float]) -> Figure:
     names = sorted(found, key=lambda name: found[name])
     bars = {
         "type": "bar",
@@ -201,7 +207,7 @@ def importance(facts: JobFacts) -> Figure:
     layout = _axes_layout("importance", "")
     layout["xaxis"]["range"] = [0, 1.1 * max(found.values(), default=1)]
     layout["yaxis"] = {"automargin": True, "type": "category"}
-    return Figure([bars] if names else [], layout, note=note)
+    return Figure([bars] if names else [], layout, note=observed.note)
 
 
 FIGURES: Mapping[str, Callable[..., Figure]] = {
@@ -212,6 +218,34 @@ FIGURES: Mapping[str, Callable[..., Figure]] = {
     "importance": importance,
 }
 """The figures by the names that views ask for them with."""
+
+_Read = TypeVar("_Read")
+
+
+class Reader(Protocol):
+    """Lets somebody read the facts of a job, while nobody else uses them."""
+
+    def __call__(self, use: Callable[[JobFacts], _Read], /) -> _Read:
+        """Return what ``use`` makes of the facts."""
+        ...
+
+
+def draw(kind: str, options: Mapping[str, Any], read: Reader, call: Caller) -> Figure:
+    """Draw one of :data:`FIGURES`, without keeping others from the facts for longer than they are read.
+
+    Args:
+        kind: which.
+        options: what that figure takes.
+        read: gives the facts.
+        call: calls what loads Optuna.
+
+    Raises:
+        ValidationException: an option is not of this sweep.
+    """
+    if kind != "importance":
+        return read(partial(FIGURES[kind], **options))
+    observed = read(partial(observe, **options))
+    return _importance(observed, call(measure, observed))
 
 
 def _scored(facts: JobFacts) -> list[JobRecord]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from workbench.client.ml_client import MLClient
 from workbench.client.registration import candidate, check_model, register
@@ -13,8 +13,7 @@ from workbench.errors import NotFoundError, ValidationException
 from workbench.store.records import JobRecord
 from workbench.trial.devices import Devices
 from workbench.views.facts import JobFacts
-from workbench.views.figures import FIGURES
-from workbench.views.importance import load_measure
+from workbench.views.figures import FIGURES, draw
 from workbench.views.narrowing import brushed
 from workbench.views.resources import machine, usage
 from workbench.views.snapshot import job_snapshot
@@ -22,6 +21,8 @@ from workbench.views.snapshot import job_snapshot
 __all__ = ["VERBS", "Asked"]
 
 _MOST_LOG = 1 << 16  # bytes of a log that one answer holds
+
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Asked:
     facts: JobFacts
     lock: threading.Lock
     devices: Callable[[], Devices]
+
+    def read(self, use: Callable[[JobFacts], _Read]) -> _Read:
+        """Return what ``use`` makes of the facts."""
+        with self.lock:
+            return use(self.facts)
 
     def trial(self, name: str | None) -> JobRecord:
         """Return the trial called ``name``, the best one for None; the job itself when it is no sweep.
@@ -59,10 +65,7 @@ class Asked:
 def _figure(asked: Asked, kind: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
     if kind not in FIGURES:
         raise ValidationException(f"no figure {kind!r}", "kind", f"There are: {', '.join(FIGURES)}")
-    if kind == "importance":
-        load_measure()
-    with asked.lock:
-        return FIGURES[kind](asked.facts, **(options or {})).to_json()
+    return draw(kind, options or {}, asked.read, asked.client.context.call).to_json()
 
 
 def _metrics(asked: Asked) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
 from typing_extensions import TypedDict
@@ -17,7 +18,7 @@ from workbench.server.answers.finding import Count, overview_of, summary_of
 from workbench.server.operations import Call, Operation
 from workbench.store.files import WorkspaceFolder
 from workbench.store.overview import Order, Wanted
-from workbench.views.figures import FIGURES
+from workbench.views.figures import FIGURES, draw
 from workbench.views.queue import Queue, queue_as_json
 from workbench.views.summaries import Summaries, Summary, WorkspaceFacts
 
@@ -243,8 +244,8 @@ def _figure(call: Call) -> FigureAnswer:
     takes = inspect.signature(FIGURES[kind]).parameters
     if unknown := sorted(call.query.keys() - takes.keys()):
         raise ValidationException(f"{kind} does not take {', '.join(unknown)}", "query", "Leave it out")
-    figure = call.workspace.with_facts(call.name, lambda facts: FIGURES[kind](facts, **call.query))
-    found: FigureAnswer = figure.to_json()  # type: ignore[assignment]
+    read = partial(call.workspace.with_facts, call.name)
+    found: FigureAnswer = draw(kind, call.query, read, call.reader.context.call).to_json()  # type: ignore[assignment]
     return found
 
 

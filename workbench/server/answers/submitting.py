@@ -204,7 +204,7 @@ def _checking(call: Call, folder: Path) -> Iterator[JobOperations]:
         yield _from(found.reader, folder)
         return
     with TemporaryDirectory(prefix="workbench-check-") as aside:
-        client = MLClient.of_server(aside)
+        client = call.desk.connect(aside)
         with closing(client.context.store):
             yield _from(client, folder)
 
