@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlparse
 
 from workbench.client.circumstances import circumstances
 from workbench.client.context import Context
+from workbench.client.edits import PRIORITIES
 from workbench.client.environments import settle
 from workbench.client.notebooks import SHELL, WORDS, NotebookSource, notebook_source, trial_notebook
 from workbench.client.references import resolve_asset, split_reference
@@ -353,7 +354,6 @@ def _concurrency(sweep: Sweep | None) -> int | None:
     return (sweep.limits.max_concurrent_trials or len(os.sched_getaffinity(0))) if sweep else None
 
 
-_PRIORITIES = {"low": -10, "medium": 0, "high": 10}
 _TIERS = {"spot": -2, "basic": -1, "standard": 0, "premium": 1}
 
 
@@ -362,7 +362,7 @@ def _priority(job: AnyJob) -> int:
     queue = job.queue_settings
     if queue is None:
         return 0
-    return _PRIORITIES.get(queue.priority or "", 0) + _TIERS.get((queue.job_tier or "").lower(), 0)
+    return PRIORITIES.get(queue.priority or "", 0) + _TIERS.get((queue.job_tier or "").lower(), 0)
 
 
 def _resources(job: AnyJob, part: Any, context: Context) -> dict[str, float]:

@@ -21,7 +21,7 @@ from workbench.definition.sweep import Sweep
 from workbench.errors import ValidationException
 from workbench.views.facts import Axis, JobFacts
 
-__all__ = ["Ranges", "brushed", "narrowed"]
+__all__ = ["Ranges", "brushed", "narrowed", "narrowed_text"]
 
 Ranges = Sequence[tuple[float, float]]
 """The brushed intervals of one axis, in the units of the axis."""
@@ -80,6 +80,11 @@ def narrowed(distribution: Distribution, axis: Axis, ranges: Ranges) -> Distribu
     if isinstance(distribution, QUniform | QLogUniform | QNormal | QLogNormal):
         return (QLogUniform if distribution.log else QUniform)(low, high, distribution.q)
     return (LogUniform if distribution.log else Uniform)(low, high)
+
+
+def narrowed_text(space: Mapping[str, Distribution]) -> str:
+    """Return in words that a sweep goes on with other distributions."""
+    return "the trials yet to come are drawn from " + ", ".join(f"{name}: {value}" for name, value in space.items())
 
 
 def _chosen(distribution: Choice, axis: Axis, ranges: Ranges) -> Choice:

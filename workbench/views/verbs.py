@@ -15,7 +15,7 @@ from workbench.trial.devices import Devices
 from workbench.views.facts import JobFacts
 from workbench.views.figures import FIGURES
 from workbench.views.importance import load_measure
-from workbench.views.narrowing import brushed
+from workbench.views.narrowing import brushed, narrowed_text
 from workbench.views.resources import machine, usage
 from workbench.views.snapshot import job_snapshot
 
@@ -150,7 +150,7 @@ def _narrow(asked: Asked, ranges: Mapping[str, list[tuple[float, float]]]) -> st
     with asked.lock:
         space = brushed(asked.facts, ranges)
     asked.client.sweeps.narrow(asked.facts.name, **space)
-    return "the trials yet to come are drawn from " + ", ".join(f"{name}: {value}" for name, value in space.items())
+    return narrowed_text(space)
 
 
 def _rerun(asked: Asked, trial: str | None = None) -> dict[str, Any]:
