@@ -277,7 +277,8 @@ def test_an_edit_of_which_a_part_is_refused_changes_nothing(space: Space, client
     running(client, name, 1)
     assert len(client.context.store.children(name)) == 2
     edited = space.post(f"jobs/{name}/edit", good)
-    assert (edited["job"]["total"], edited["job"]["displayName"], edited["job"]["tags"]) == (8, "half", {"half": "done"})
+    job = edited["job"]
+    assert (job["total"], job["displayName"], job["tags"]) == (8, "half", {"half": "done"})
     running(client, name, 4)
     assert all(0.4 <= trial.params["x"] <= 0.5 for trial in client.context.store.children(name)[2:])
     gate.open(8)
@@ -306,7 +307,7 @@ def test_a_parameter_may_be_called_as_an_argument_is(space: Space, client: MLCli
     }
     name = space.post("jobs", {"notebook": form}, 201)["name"]
     space.post(f"jobs/{name}/edit", {"narrow": {"ranges": {"name": [[0.2, 0.3]]}}, "enqueue": {"name": 1, "self": 2}})
-    client.sweeps.enqueue(name, **{"name": 0.1, "self": 0.2})
+    client.sweeps.enqueue(name, name=0.1, self=0.2)
     space.post(f"jobs/{name}/cancel")
     ended(space, client, name)
 

@@ -173,8 +173,8 @@ class ViewHandler(_Socket):
             self._session.handle(json.loads(message))
 
     def on_close(self) -> None:
-        """End the session, without waiting for its threads here."""
+        """End the session."""
         super().on_close()
         if self._session is not None:
             session, self._session = self._session, None
-            asyncio.get_running_loop().run_in_executor(None, session.close)
+            session.close()

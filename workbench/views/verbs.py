@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.client.machine import MachineWatch
 from workbench.client.ml_client import MLClient
 from workbench.client.registration import candidate, check_model, register
 from workbench.errors import NotFoundError, ValidationException
 from workbench.store.records import JobRecord
-from workbench.trial.devices import Devices
 from workbench.views.facts import JobFacts
 from workbench.views.figures import FIGURES
 from workbench.views.importance import load_measure
@@ -32,13 +32,13 @@ class Asked:
         client: of the workspace.
         facts: of the job that is shown.
         lock: held while facts are read.
-        devices: who answers about GPUs.
+        machine: looks at the machine.
     """
 
     client: MLClient
     facts: JobFacts
     lock: threading.Lock
-    devices: Callable[[], Devices]
+    machine: MachineWatch
 
     def trial(self, name: str | None) -> JobRecord:
         """Return the trial called ``name``, the best one for None; the job itself when it is no sweep.
@@ -92,7 +92,7 @@ def _usage(asked: Asked) -> list[dict[str, Any]]:
     with asked.lock:
         members = [*asked.facts.trials.values()] if asked.facts.is_sweep else [asked.facts.record]
     running = [record for record in members if str(record.status) == "Running"]
-    workspace, devices = asked.client.context.workspace, asked.devices()
+    workspace, devices = asked.client.context.workspace, asked.machine.devices()
     return [
         {"name": record.name, "number": record.number, **usage(workspace.trial(record.folder), devices)}
         for record in running
@@ -100,7 +100,7 @@ def _usage(asked: Asked) -> list[dict[str, Any]]:
 
 
 def _machine(asked: Asked) -> dict[str, Any]:
-    return machine(asked.client.context, asked.devices())
+    return machine(asked.client.context, asked.machine)
 
 
 def _snapshot(asked: Asked) -> dict[str, str]:
