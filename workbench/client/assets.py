@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 from workbench.client.context import Context
 from workbench.definition.assets import Data
 from workbench.definition.environment import Environment
+from workbench.definition.paths import where_paths_begin
 from workbench.definition.yaml_text import from_text
 from workbench.environments.packages import read_requirements, read_text
 from workbench.errors import NotFoundError, ValidationException
@@ -164,7 +165,7 @@ class DataOperations(AssetOperations[Data]):
         super().__init__(context, "data", Data)
 
     def _definition(self, asset: Data) -> dict[str, object]:
-        path = Path(asset.path or "").expanduser().absolute()
+        path = Path(asset.path or "").expanduser()
         if not asset.path or not path.exists():
-            raise NotFoundError(f"there is nothing at {asset.path!r}", "path", f"Paths are relative to {Path.cwd()}")
-        return {**asset.to_dict(), "path": str(path)}
+            raise NotFoundError(f"there is nothing at {asset.path!r}", "path", where_paths_begin(path))
+        return {**asset.to_dict(), "path": str(path.absolute())}

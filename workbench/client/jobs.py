@@ -230,7 +230,7 @@ class JobOperations:
         try:
             part = job.trial if isinstance(job, Sweep) else job
             warnings = check(job)
-            source = notebook_source(job, local_code(part.code))
+            source = notebook_source(job, local_code(part.code, self._context.folder))
             check_here(job, self._context)
             return [*warnings, *(source.warnings if source else ())]
         except (ValidationException, NotFoundError) as error:

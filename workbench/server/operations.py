@@ -41,11 +41,12 @@ class Refusal(ValidationException):
 
     Args:
         what: in one sentence.
-        problems: each with the field, the message and what to do.
+        problems: each with the field, the message and what to do; at least one.
     """
 
     def __init__(self, what: str, problems: Sequence[Problem]) -> None:
-        super().__init__(what, problems[0]["field"] if problems else None)
+        first = problems[0]
+        super().__init__(what, first["field"] or None, first["todo"])
         self.problems = list(problems)
 
 
