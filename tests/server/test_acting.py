@@ -209,6 +209,30 @@ def test_a_notebook_is_swept_with_no_kernel(space: Space, client: MLClient) -> N
     assert all((space.server.root / trial["notebook"]).is_file() for trial in trials)
 
 
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ("command: cat ${{inputs.data}}\ninputs: {data: {type: uri_file, path: ./nowhere.csv}}\n", "inputs.data.path"),
+        ("command: id\ncode: ./nowhere\n", "code"),
+    ],
+)
+def test_what_is_not_there_is_looked_for_in_the_folder_of_the_job(space: Space, fields: str, field: str) -> None:
+    (space.path / "elsewhere").mkdir(parents=True, exist_ok=True)
+    body = {"yaml": f"type: command\n{fields}", "folder": f"{space.folder}/elsewhere"}
+    todo = f"Paths are relative to {space.path / 'elsewhere'}"
+    refused = space.post("jobs", body, 400)
+    (problem,) = refused["problems"]
+    assert (problem["field"], problem["todo"], refused["todo"]) == (field, todo, todo)
+    assert str(space.path / "elsewhere" / "nowhere") in refused["message"]
+    assert space.post("jobs", body, 200, check="true")["problems"] == [problem]
+
+
+def test_an_environments_file_that_is_not_there_is_told_without_the_servers_own_folder(space: Space) -> None:
+    body = {"yaml": "type: command\ncommand: id\nenvironment: {requirements: ./nowhere.txt}\n", "folder": space.folder}
+    refused = space.post("jobs", body, 400)
+    assert (refused["todo"], str(space.path / "nowhere.txt") in refused["message"]) == ("Check the path", True)
+
+
 # Buttons
 
 

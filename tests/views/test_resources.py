@@ -32,7 +32,7 @@ def test_slots_and_gpus(ml_client: MLClient, tmp_path: Path) -> None:
     devices.start(gpu.uuid, 1, 3 * GIB)
     devices.load(gpu.uuid, 61)
     workspace = ml_client.context.workspace
-    written = workspace.hidden / "devices.json"
+    written = tmp_path / "other.json"
     devices.write(written)
     watch = MachineWatch(workspace)
     with nobody_starts(ml_client):
