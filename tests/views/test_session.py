@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from tests.browser.states import nobody_starts
 from tests.supervisor.gates import Gate, until
 from tests.views.past import past_sweep
 from workbench import MLClient
+from workbench.definition.status import JobStatus
 from workbench.errors import StoreError
 from workbench.store.database import Store
 from workbench.sweep import Uniform
@@ -142,6 +144,36 @@ def test_a_log_is_read_in_parts(ml_client: MLClient, tmp_path: Path, look: Calla
     with log.open("a") as file:
         file.write("more\n")
     assert view.ask("log", trial=record.name, offset=part["end"])["value"]["text"] == "more\n"
+
+
+def test_a_log_is_cut_between_characters(ml_client: MLClient, tmp_path: Path, look: Callable[[str], View]) -> None:
+    name = past_sweep(ml_client, tmp_path / "code", 3)
+    log = ml_client.context.workspace.trial(ml_client.jobs.record(f"{name}_0").folder).log
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"x" + "█".encode() * 50_000 + "é".encode()[:1])  # a progress bar, and half of what follows it
+    view = look(name)
+    shown, end = "", 0
+    for _ in range(3):
+        part = view.ask("log", trial=f"{name}_0", offset=end)["value"]
+        shown, end = shown + part["text"], part["end"]
+    assert shown == "x" + "█" * 50_000
+    with log.open("ab") as file:
+        file.write("é".encode()[1:])
+    assert view.ask("log", trial=f"{name}_0", offset=end)["value"]["text"] == "é"
+
+
+def test_of_several_trials_all_are_stopped_or_none(
+    ml_client: MLClient, tmp_path: Path, look: Callable[[str], View]
+) -> None:
+    name = past_sweep(ml_client, tmp_path / "code", 3)
+    with nobody_starts(ml_client):
+        with ml_client.context.store.write() as writer:
+            writer.update_job(f"{name}_0", status=JobStatus.RUNNING)
+        view = look(name)
+        assert "no job named" in view.ask("cancel", names=[f"{name}_0", "nobody"])["error"]
+        assert ml_client.context.store.waiting_requests() == []
+        with ml_client.context.store.write() as writer:
+            writer.update_job(f"{name}_0", status=JobStatus.COMPLETED)
 
 
 def test_closing_leaves_no_thread_and_no_watcher(ml_client: MLClient, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from workbench.client.asking import ask
 from workbench.client.context import Context
+from workbench.definition.checking import plain
 from workbench.definition.distributions import Distribution
 from workbench.definition.limits import SweepJobLimits
 from workbench.errors import ValidationException
@@ -90,8 +92,20 @@ def narrow(search_space: Mapping[str, Distribution]) -> Edit:
 
 
 def enqueue(params: Mapping[str, Any]) -> Edit:
-    """Return one more trial, with parameters of its own."""
-    return Edit("enqueue", {"params": dict(params)})
+    """Return one more trial, with parameters of its own.
+
+    Raises:
+        ValidationException: a value is none that a trial can be given.
+    """
+    values = {name: plain(value) for name, value in params.items()}
+    for name, value in values.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError):
+            raise ValidationException(
+                f"{value!r} cannot be given to a trial", name, "Write a finite number, a text, True or False"
+            ) from None
+    return Edit("enqueue", {"params": values})
 
 
 def retry_failed() -> Edit:

@@ -18,6 +18,7 @@ from workbench.errors import NotFoundError, WorkbenchError
 from workbench.server.desk import Desk
 from workbench.server.handlers import RESOURCE
 from workbench.server.places import OutsideError
+from workbench.server.text import as_json
 from workbench.server.watcher import Listener
 from workbench.views.session import ViewSession
 
@@ -115,7 +116,7 @@ class ChangesHandler(_Socket):
                 self._watcher.resume(self._listener, int(asked["since"]))
             else:
                 raise ValueError(asked["type"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             self.close(1003, "send expand or resume")
 
     def on_close(self) -> None:
@@ -163,14 +164,20 @@ class ViewHandler(_Socket):
         """Begin to show."""
         super().open(*args, **kwargs)
         self._session = ViewSession(
-            str(self._place), self._name, lambda message: self.say(json.dumps(message)), MLClient.of_server
+            str(self._place), self._name, lambda message: self.say(as_json(message)), MLClient.of_server
         )
         self._session.start()
 
     def on_message(self, message: str | bytes) -> None:
-        """Hand on what the view asks."""
-        if self._session is not None:
-            self._session.handle(json.loads(message))
+        """Hand on what the view asks; what cannot be understood ends the connection."""
+        try:
+            asked = json.loads(message)
+        except ValueError:
+            asked = None
+        if not isinstance(asked, dict):
+            self.close(1003, "send an object with id and verb")
+        elif self._session is not None:
+            self._session.handle(asked)
 
     def on_close(self) -> None:
         """End the session."""

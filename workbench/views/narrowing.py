@@ -46,7 +46,7 @@ def brushed(facts: JobFacts, ranges: Mapping[str, Ranges]) -> dict[str, Distribu
     space = {
         name: narrowed(sweep.search_space[name], axes[name], [(low, high) for low, high in of_axis])
         for name, of_axis in ranges.items()
-        if name in sweep.search_space
+        if name in sweep.search_space and of_axis
     }
     if not space:
         raise ValidationException("no parameter is brushed", "narrow", "Drag along an axis of the parallel coordinates")
@@ -101,7 +101,7 @@ def _chosen(distribution: Choice, axis: Axis, ranges: Ranges) -> Choice:
 
 
 def _integers(distribution: Randint, name: str, low: float, high: float) -> Distribution:
-    first, last = max(0, math.ceil(low)), min(distribution.upper - 1, math.floor(high))
+    first, last = math.ceil(max(0, low)), math.floor(min(distribution.upper - 1, high))
     if last < first:
         raise ValidationException("no whole number is brushed", name, "Make the brush larger")
     if last - first >= _MOST_INTEGERS:
