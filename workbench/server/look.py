@@ -48,7 +48,6 @@ class Look:
         self._summaries = Summaries(context.workspace, root)
         self._lifeline = Lifeline(context)
         self._machine = MachineWatch(context.workspace)
-        self._file = _identity(context.workspace.database)
         self._version = self._store.version()
         self._cursor = self._store.now()
         self._unfinished = {one.record.name: one for one in self._store.unfinished_overviews()}
@@ -73,7 +72,7 @@ class Look:
         for listener, since in owed:
             self._catch_up(listener, since)
         rang = self._watch.wait(_GLANCE)
-        if _identity(self._context.workspace.database) != self._file:
+        if not self._store.is_current:
             return False
         version = self._store.version()
         now = time.monotonic()
@@ -187,11 +186,3 @@ class Look:
 
 def _text(kind: str, cursor: int, jobs: Sequence[Summary], counts: Mapping[str, int], **more: Any) -> str:
     return as_json({"type": kind, "cursor": cursor, "jobs": jobs, "counts": counts, **more})
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
