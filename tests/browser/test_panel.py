@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.browser.axe import serious_problems
 from tests.browser.crowd import crowd
 from tests.browser.lab import Lab, write_cells
 from tests.supervisor.gates import Gate, until
-from workbench import MLClient
+from workbench import MLClient, command
 from workbench.sweep import Choice, Uniform
 
 if TYPE_CHECKING:
@@ -328,6 +329,73 @@ def test_what_is_set_holds(page: Page, lab: Lab, lab_client: MLClient, gate: Gat
         expect(page.locator(".Toastify__toast")).to_contain_text("Best: score")
         row(panel, "many_pages").locator(".wbl-twisty").click()
         expect(panel.locator("[data-type=trial][data-name^=many_pages]")).to_have_count(10)
+    finally:
+        file.unlink()
+
+
+# Prints a lot, then a line for each "m" that it is told, and fails when told so; the second time it prints little.
+_PRINTS = """
+import os, sys
+place = sys.argv[1]
+if os.path.exists(place + "/tried"):
+    print("the second attempt", flush=True)
+else:
+    open(place + "/tried", "w").close()
+    print("\\n".join(f"line {number} \u2588\u2588\u2588" for number in range(500_000)), flush=True)
+door = os.open(place + "/door", os.O_RDWR)
+while (told := os.read(door, 1)) == b"m":
+    print("and one more", flush=True)
+sys.exit(told == b"f")
+"""
+
+
+def test_a_long_log_is_shown_from_its_end_and_begins_anew_with_its_job(
+    page: Page, lab: Lab, lab_client: MLClient, tmp_path: Path, loud: list[str]
+) -> None:
+    from playwright.sync_api import expect
+
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "prints.py").write_text(_PRINTS)
+    os.mkfifo(tmp_path / "door")
+    door = os.open(tmp_path / "door", os.O_RDWR)
+    job = command(code=str(tmp_path / "code"), command=f"python prints.py {tmp_path}", retries=1)
+    name = lab_client.create_or_update(job).name
+    open_panel(page, lab)
+    fetched: list[int] = []
+    page.on("response", lambda answer: fetched.append(int(answer.headers.get("content-length", 0))))
+    log = lab_client.context.workspace.trial(lab_client.jobs.record(str(name)).folder).log
+    until(lab_client, lambda: log.exists() and log.stat().st_size > 5_000_000)
+    page.evaluate("name => void jupyterapp.commands.execute('workbench:open-log', { name })", name)
+    text = page.locator(".wbl-log")
+    expect(text).to_contain_text("line 499999 \u2588\u2588\u2588")
+    expect(text).to_contain_text("… the beginning is in the file")
+    assert text.inner_text().splitlines()[1].startswith("line ")
+    assert sum(fetched) < 5_000_000, "its end is enough of so long a log"
+    os.write(door, b"m")
+    expect(text).to_contain_text("and one more")
+    os.write(door, b"f")
+    expect(text).to_have_text("the second attempt\n")
+    os.write(door, b"m")
+    expect(text).to_have_text("the second attempt\nand one more\n")
+    os.write(door, b"g")
+    until(lab_client, lambda: lab_client.jobs.record(str(name)).status.is_finished)
+    os.close(door)
+
+
+def test_a_workspace_that_the_server_does_not_serve_is_told_as_such(page: Page, lab: Lab) -> None:
+    from playwright.sync_api import expect
+
+    file = lab.settings / "settings" / "workbench-lab" / "plugin.jupyterlab-settings"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"workspace": "/"}))
+    try:
+        panel = open_panel(page, lab)
+        expect(panel.locator(".wbl-message.wbl-bad")).to_contain_text("outside of what this server serves")
+        page.evaluate(
+            "() => jupyterapp.serviceManager.settings.save('workbench-lab:plugin', JSON.stringify({ workspace: '' }))"
+        )
+        page.reload()
+        expect(show_panel(page).locator("[role=treeitem]").first).to_be_visible()
     finally:
         file.unlink()
 
