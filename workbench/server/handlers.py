@@ -243,7 +243,7 @@ def _range(header: str | None, size: int) -> tuple[int, int, int]:
     if matched is None or not any(matched.groups()):
         return 0, size, 200
     first, last = matched.groups()
-    if not first and not size:  # the end of nothing is nothing, yet that is all of it
+    if not size:  # no range of nothing can be satisfied, yet nothing is all there is; browsers complain of a 416
         return 0, 0, 200
     if not first:  # so many at the end
         begin, end = max(0, size - int(last)), size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 from jupyter_core.utils import ensure_async
@@ -56,7 +57,7 @@ class _Socket(WebSocketMixin, WebSocketHandler, JupyterHandler):
 
     def say(self, text: str) -> None:
         """Send a message; may be called from any thread."""
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # the server's loop has ended: nobody listens any more
             self._loop.call_soon_threadsafe(self._put, text)
 
     def _put(self, text: str) -> None:

@@ -13,8 +13,8 @@ import type { Workbench } from './workbench';
 
 type Args = ReadonlyPartialJSONObject;
 
-/** What a trial has executed needs no kernel; whoever runs a cell of it is asked for one. */
-const TO_BE_READ = { shouldStart: false, autoStartDefault: false };
+/** What a trial has executed is there to be read, without a kernel; whoever runs a cell of it is asked for one. */
+const TO_BE_READ = { kernelPreference: { shouldStart: false, autoStartDefault: false } };
 
 /** What can be done with one job; without a name it is the one that is chosen in the panel. */
 export function addJobCommands(commands: CommandRegistry, workbench: Workbench, beside: Beside): void {
@@ -128,7 +128,7 @@ export function addJobCommands(commands: CommandRegistry, workbench: Workbench, 
         } else if (job.notebook === null) {
           throw new Error(trans.__('%1 has no output notebook.', name));
         } else {
-          beside.opened((await commands.execute('docmanager:open', { path: job.notebook, kernelPreference: TO_BE_READ, options: { ...beside.options } })) as Widget | undefined);
+          beside.opened((await commands.execute('docmanager:open', { path: job.notebook, options: { ...beside.options }, ...((await workbench.notebooks?.hasWidgets(job.notebook)) ? {} : TO_BE_READ) })) as Widget | undefined);
         }
       },
       part === 'notebook' ? { isVisible: args => known(args) === null || known(args)?.notebook !== null } : {}

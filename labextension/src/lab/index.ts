@@ -195,7 +195,7 @@ const notebookPlugin: JupyterFrontEndPlugin<void> = {
           const file = browser?.selectedItems().next().value;
           if (file) {
             const { content } = await documents.services.contents.get(file.path, { type: 'file', format: 'text', content: true });
-            await commands.execute(CommandIDs.runYaml, { yaml: String(content), path: file.path });
+            await commands.execute(CommandIDs.runYaml, { yaml: String(content), path: books.onServer(file.path) });
           }
         })
     });

@@ -99,13 +99,13 @@ class Form extends Widget {
     this.loads += 1;
     const load = this.loads;
     try {
-      const [found, source] = await Promise.all([api.get<NotebookParameters>('notebooks/parameters', { path: this.path }), this.notebooks.source(this.path)]);
+      const [found, source] = await Promise.all([api.get<NotebookParameters>('notebooks/parameters', { path: this.notebooks.onServer(this.path) }), this.notebooks.source(this.path)]);
       if (load !== this.loads || this.isDisposed) {
         return; // it was saved again meanwhile
       }
       this.metrics = metricsIn(source);
       const first = this.draft === null;
-      this.draft ??= draftOf(this.path, found, this.metrics, this.isSweep, settings.current.concurrentTrials);
+      this.draft ??= draftOf(this.notebooks.onServer(this.path), found, this.metrics, this.isSweep, settings.current.concurrentTrials);
       if (first) {
         this.build(this.draft);
       } else {
