@@ -137,6 +137,47 @@ describe('the trials of a sweep', () => {
     expect(asked[1]).toEqual(['sweep', 0, 2]);
   });
 
+  it('stay as they were pushed last, whatever an answer that was overtaken says', async () => {
+    let answer: (page: { total: number; jobs: Summary[] }) => void = () => undefined;
+    const jobs = new JobsModel(() => new Promise(resolve => (answer = resolve)));
+    jobs.take(state([job('sweep', { type: 'sweep', status: 'Running' })]));
+    jobs.toggle(rowOf(jobs, 'sweep'));
+    jobs.take(delta([trial('sweep', 0, { status: 'Completed', seq: 9 })]));
+    answer({ total: 1, jobs: [trial('sweep', 0, { status: 'Running', seq: 8 })] });
+    await new Promise(resolve => setTimeout(resolve));
+    expect(jobs.find('sweep_0')?.status).toBe('Completed');
+    jobs.take(delta([trial('sweep', 0, { status: 'Completed', seq: 9, progress: 'cell 3' })]));
+    expect(jobs.find('sweep_0')?.progress).toBe('cell 3'); // a notebook's progress is no change of its row
+    jobs.add([job('sweep', { type: 'sweep', status: 'Queued', seq: 0 })]);
+    expect(jobs.find('sweep')?.status).toBe('Running');
+  });
+
+  it('are all found in the end, also when some have run again between two pages', async () => {
+    const all = trials('sweep', 5);
+    const order = [4, 3, 2, 1, 0];
+    const jobs = new JobsModel((_, offset, limit) =>
+      Promise.resolve({ total: 5, jobs: order.slice(offset, offset + (limit ?? 2)).map(number => all[number] as Summary) })
+    );
+    jobs.take(state([job('sweep', { type: 'sweep' })]));
+    jobs.toggle(rowOf(jobs, 'sweep'));
+    await new Promise(resolve => setTimeout(resolve));
+    jobs.take(delta([trial('sweep', 0), trial('sweep', 1)])); // they ran again, and have ended again
+    await jobs.load('sweep');
+    await jobs.load('sweep');
+    expect(names(jobs.rows())).toEqual(['sweep', 'sweep_4', 'sweep_3', 'sweep_2', 'sweep_1', 'sweep_0']);
+  });
+
+  it('are asked for by the page after a first page that never came', async () => {
+    const asked: (number | undefined)[] = [];
+    const jobs = new JobsModel((_, __, limit) => (asked.push(limit), Promise.reject(new Error('gone'))));
+    jobs.take(state([job('sweep', { type: 'sweep' })]));
+    jobs.toggle(rowOf(jobs, 'sweep'));
+    await new Promise(resolve => setTimeout(resolve));
+    jobs.setLink('down');
+    jobs.setLink('up');
+    expect(asked).toEqual([undefined, undefined]);
+  });
+
   it('say what went wrong, and that there are none', async () => {
     const broken = new JobsModel(() => Promise.reject(new Error('no answer')));
     broken.take(state([job('sweep', { type: 'sweep' })]));
@@ -190,6 +231,47 @@ describe('what comes over the line', () => {
     jobs.setLink('up');
     jobs.take(state([job('a')]));
     expect(told).toEqual(['ended']);
+  });
+});
+
+describe('another workspace', () => {
+  it('has nothing of the one before', async () => {
+    const { model: jobs } = model(trials('sweep', 1));
+    jobs.take(state([job('sweep', { type: 'sweep' }), job('old', { archived: true })], 50));
+    jobs.archivedLoaded = true;
+    jobs.toggle(rowOf(jobs, 'sweep'));
+    await new Promise(resolve => setTimeout(resolve));
+    jobs.forget();
+    expect([jobs.cursor, jobs.loaded, jobs.archivedLoaded, jobs.parents, jobs.workspace]).toEqual([0, false, false, [], null]);
+    expect([...jobs.jobs.keys(), ...jobs.rows()]).toEqual([]);
+    jobs.take(state([job('new')], 3));
+    expect([...jobs.jobs.keys()]).toEqual(['new']);
+  });
+
+  it('takes a state whole, whatever its changes are numbered', () => {
+    const { model: jobs } = model();
+    jobs.take(state([job('same', { seq: 40, status: 'Completed' })], 50));
+    jobs.take(state([job('same', { seq: 2, status: 'Running' })], 3));
+    expect(jobs.find('same')?.status).toBe('Running');
+  });
+
+  it('that the server refuses is said until there is a line', () => {
+    const { model: jobs } = model();
+    jobs.setLink('down');
+    jobs.refuse('outside of what this server serves');
+    jobs.setLink('down');
+    expect(jobs.problem).toBe('outside of what this server serves');
+    jobs.setLink('up');
+    expect(jobs.problem).toBe('');
+  });
+
+  it('of a server without the workbench does not go to and fro', () => {
+    const { model: jobs } = model();
+    jobs.setLink('missing');
+    jobs.setLink('down');
+    expect(jobs.link).toBe('missing');
+    jobs.setLink('up');
+    expect(jobs.link).toBe('up');
   });
 });
 

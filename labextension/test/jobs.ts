@@ -18,6 +18,7 @@ export function job(name: string, part: Partial<Summary> = {}): Summary {
     started: 2,
     ended: 3,
     archived: false,
+    attempt: 1,
     metric: null,
     best: null,
     score: null,
@@ -29,6 +30,7 @@ export function job(name: string, part: Partial<Summary> = {}): Summary {
     folder: `runs/${name}`,
     notebook: null,
     log: null,
+    seq: 1,
     ...part
   };
 }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ from tests.browser.axe import serious_problems
 from tests.browser.crowd import crowd
 from tests.browser.lab import Lab, write_cells
 from tests.supervisor.gates import Gate, until
-from workbench import MLClient
+from workbench import MLClient, command
 from workbench.sweep import Choice, Uniform
 
 if TYPE_CHECKING:
@@ -31,6 +33,10 @@ _UNTIL_SAVED = """async text => {
         await new Promise(done => setTimeout(done, 100));
     }
 }"""
+
+
+# JupyterLab's part of ipywidgets asks each notebook for its kernel's id, also one that has none.
+_WIDGETS_WITHOUT_KERNEL = re.compile(r"null \(reading 'kernel'\)[^$]*jupyterlab-manager")
 
 
 @pytest.fixture
@@ -92,7 +98,7 @@ def started(client: MLClient, gate: Gate, name: str, trials: int = 4) -> str:
 
 
 def test_from_nothing_to_a_registered_model_with_no_kernel(  # noqa: PLR0915 - one story, told once
-    page: Page, lab: Lab, loud: list[str], shots: Path
+    page: Page, lab: Lab, loud: list[str], failures: list[str], shots: Path
 ) -> None:
     from playwright.sync_api import expect
 
@@ -171,8 +177,21 @@ def test_from_nothing_to_a_registered_model_with_no_kernel(  # noqa: PLR0915 - o
     trial.locator(".jp-Toolbar").get_by_text("Notebook", exact=True).click()
     expect(page.locator(".jp-Notebook", has_text="# Parameters")).to_be_visible()
     expect(page.locator(".wbl-marker")).to_contain_text(f"Open {name}_")
-    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()  # a server waits for kernels that start
+    expect(page.locator("#jp-main-statusbar").get_by_text("No Kernel")).to_be_visible()
+    assert lab.kernels() == []  # it is there to be read
     page.screenshot(path=shots / "beside.png")
+    failures[:] = [told for told in failures if not _WIDGETS_WITHOUT_KERNEL.search(told)]
+
+    # One that holds widgets is shown with a kernel, for without one ipywidgets would show nothing of them.
+    page.evaluate("() => jupyterapp.shell.currentWidget.close()")
+    job = lab.root / page.evaluate(
+        "async name => (await (await fetch(`/workbench/api/jobs/${name}`)).json()).notebook", f"{name}_1"
+    )
+    book = nbformat.read(job, as_version=4)
+    book.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"version_major": 2, "state": {}}}
+    nbformat.write(book, job)
+    page.evaluate("name => void jupyterapp.commands.execute('workbench:open-notebook', { name })", f"{name}_1")
+    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()  # a server waits for kernels that start
 
 
 def test_two_tabs_show_the_same_and_come_back_after_a_reload(
@@ -311,13 +330,101 @@ def test_a_notebook_gets_its_parameters_cell_and_a_yaml_file_is_run(page: Page, 
     expect(page.locator(".wbl-page")).to_contain_text("hello")
 
 
+# Another name for the server's files, as the extension for editing together gives them one.
+_ADD_DRIVE = """() => {
+    const { contents } = jupyterapp.serviceManager;
+    contents.addDrive(Object.create(contents.defaultDrive ?? contents._defaultDrive, { name: { value: 'RTC' } }));
+}"""
+
+
+def test_a_notebook_of_another_drive_is_swept_as_the_server_has_it(page: Page, lab: Lab, loud: list[str]) -> None:
+    from playwright.sync_api import expect
+
+    (lab.root / "a folder#1").mkdir()
+    book = lab.root / "a folder#1" / "schön & gut.ipynb"
+    write_cells(book, ["rate = 0.1", "import mlflow\nmlflow.log_metric('loss', rate)"])
+    notebook = nbformat.read(book, as_version=4)
+    notebook.cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(notebook, book)
+    open_panel(page, lab)
+    page.evaluate(_ADD_DRIVE)
+    page.evaluate(
+        "path => void jupyterapp.commands.execute('docmanager:open', { path })", "RTC:a folder#1/schön & gut.ipynb"
+    )
+    page.locator(".jp-NotebookPanel-toolbar").get_by_text("Sweep").click()
+    expect(page.locator(".wbl-form").get_by_text("Ready: 20 trials over rate")).to_be_visible()
+
+
+_SAVE = """async path => {
+    const kernelPreference = { shouldStart: false };
+    const page = await jupyterapp.commands.execute('docmanager:open', { path, kernelPreference });
+    await page.context.ready;
+    await page.context.save();
+}"""
+
+
+def test_a_form_keeps_what_was_filled_in_and_is_submitted_once(page: Page, lab: Lab, failures: list[str]) -> None:
+    from playwright.sync_api import Route, expect
+
+    write_cells(lab.root / "once.ipynb", ["rate = 0.1", "import mlflow\nmlflow.log_metric('loss', rate)"])
+    book = nbformat.read(lab.root / "once.ipynb", as_version=4)
+    book.cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(book, lab.root / "once.ipynb")
+    open_panel(page, lab)
+    page.evaluate("path => void jupyterapp.commands.execute('workbench:sweep-notebook', { path })", "once.ipynb")
+    form = page.locator(".wbl-form")
+    form.get_by_label("Trials", exact=True).fill("3")
+    expect(form.get_by_text("Ready: 3 trials")).to_be_visible()
+
+    page.route("**/notebooks/parameters*", lambda route: route.fulfill(status=500, json={"message": "out of order"}))
+    page.evaluate(_SAVE, "once.ipynb")
+    expect(form.locator(".wbl-told")).to_contain_text("out of order")
+    page.unroute("**/notebooks/parameters*")
+    page.evaluate(_SAVE, "once.ipynb")
+    expect(form.locator(".wbl-told")).to_contain_text("Ready: 3 trials")
+
+    held: list[Route] = []
+    page.route(re.compile("/api/jobs$"), held.append)
+    page.evaluate("path => void jupyterapp.commands.execute('workbench:sweep-notebook', { path })", "once.ipynb")
+    start = form.locator(".wbl-submit")
+    with page.expect_request(re.compile("/api/jobs$")):
+        start.click()
+    with page.expect_response(re.compile("notebooks/parameters")):
+        page.evaluate(_SAVE, "once.ipynb")  # as submitting does where the notebook was changed
+    expect(form.locator(".wbl-told")).to_have_text("Submitting …")
+    expect(start).to_be_disabled()
+    held[0].abort()
+    expect(form.locator(".wbl-told")).to_have_text("Not submitted")
+    expect(start).to_be_enabled()
+    assert len(held) == 1
+    failures[:] = [told for told in failures if not _WIDGETS_WITHOUT_KERNEL.search(told)]
+
+
+_TOLD = """name => {
+    const times = [];
+    const look = () => document.querySelector(`[role=treeitem][data-name='${name}']`)?.textContent;
+    let last = look();
+    new MutationObserver(() => {
+        if (look() !== last) {
+            last = look();
+            times.push(performance.now());
+        }
+    }).observe(document.querySelector('.wbl-rows'), { childList: true, subtree: true });
+    return times;
+}"""
+
+
 def test_what_is_set_holds(page: Page, lab: Lab, lab_client: MLClient, gate: Gate, loud: list[str]) -> None:
     from playwright.sync_api import expect
 
     expect.set_options(timeout=60_000)
     file = lab.settings / "settings" / "workbench-lab" / "plugin.jupyterlab-settings"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"notifications": "toast", "confirm": False, "pageSize": 10, "concurrentTrials": 3}))
+    file.write_text(
+        json.dumps(
+            {"notifications": "toast", "confirm": False, "pageSize": 10, "concurrentTrials": 3, "refreshRate": 1000}
+        )
+    )
     write_cells(lab.root / "set.ipynb", ["rate = 0.1", "import mlflow\nmlflow.log_metric('loss', rate)"])
     try:
         page.goto(lab.notebook("set.ipynb"))
@@ -333,6 +440,79 @@ def test_what_is_set_holds(page: Page, lab: Lab, lab_client: MLClient, gate: Gat
         expect(page.locator(".Toastify__toast")).to_contain_text("Best: score")
         row(panel, "many_pages").locator(".wbl-twisty").click()
         expect(panel.locator("[data-type=trial][data-name^=many_pages]")).to_have_count(10)
+        told = page.evaluate_handle(_TOLD, "many_pages")  # each way in which its row is drawn, with the time
+        for number in range(30):
+            lab_client.jobs.update("many_pages", display_name=f"name {number}")
+        expect(row(panel, "many_pages")).to_contain_text("name 29")
+        times = told.json_value()
+        assert all(later - one > 900 for one, later in pairwise(times)), times
+    finally:
+        file.unlink()
+
+
+# Prints a lot, then a line for each "m" that it is told, and fails when told so; the second time it prints little.
+_PRINTS = """
+import os, sys
+place = sys.argv[1]
+if os.path.exists(place + "/tried"):
+    print("the second attempt", flush=True)
+else:
+    open(place + "/tried", "w").close()
+    print("\\n".join(f"line {number} \u2588\u2588\u2588" for number in range(500_000)), flush=True)
+door = os.open(place + "/door", os.O_RDWR)
+while (told := os.read(door, 1)) == b"m":
+    print("and one more", flush=True)
+sys.exit(told == b"f")
+"""
+
+
+def test_a_long_log_is_shown_from_its_end_and_begins_anew_with_its_job(
+    page: Page, lab: Lab, lab_client: MLClient, tmp_path: Path, loud: list[str]
+) -> None:
+    from playwright.sync_api import expect
+
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "prints.py").write_text(_PRINTS)
+    os.mkfifo(tmp_path / "door")
+    door = os.open(tmp_path / "door", os.O_RDWR)
+    job = command(code=str(tmp_path / "code"), command=f"python prints.py {tmp_path}", retries=1)
+    name = lab_client.create_or_update(job).name
+    open_panel(page, lab)
+    fetched: list[int] = []
+    page.on("response", lambda answer: fetched.append(int(answer.headers.get("content-length", 0))))
+    log = lab_client.context.workspace.trial(lab_client.jobs.record(str(name)).folder).log
+    until(lab_client, lambda: log.exists() and log.stat().st_size > 5_000_000)
+    page.evaluate("name => void jupyterapp.commands.execute('workbench:open-log', { name })", name)
+    text = page.locator(".wbl-log")
+    expect(text).to_contain_text("line 499999 \u2588\u2588\u2588")
+    expect(text).to_contain_text("… the beginning is in the file")
+    assert text.inner_text().splitlines()[1].startswith("line ")
+    assert sum(fetched) < 5_000_000, "its end is enough of so long a log"
+    os.write(door, b"m")
+    expect(text).to_contain_text("and one more")
+    os.write(door, b"f")
+    expect(text).to_have_text("the second attempt\n")
+    os.write(door, b"m")
+    expect(text).to_have_text("the second attempt\nand one more\n")
+    os.write(door, b"g")
+    until(lab_client, lambda: lab_client.jobs.record(str(name)).status.is_finished)
+    os.close(door)
+
+
+def test_a_workspace_that_the_server_does_not_serve_is_told_as_such(page: Page, lab: Lab) -> None:
+    from playwright.sync_api import expect
+
+    file = lab.settings / "settings" / "workbench-lab" / "plugin.jupyterlab-settings"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"workspace": "/"}))
+    try:
+        panel = open_panel(page, lab)
+        expect(panel.locator(".wbl-message.wbl-bad")).to_contain_text("outside of what this server serves")
+        page.evaluate(
+            "() => jupyterapp.serviceManager.settings.save('workbench-lab:plugin', JSON.stringify({ workspace: '' }))"
+        )
+        page.reload()
+        expect(show_panel(page).locator("[role=treeitem]").first).to_be_visible()
     finally:
         file.unlink()
 

@@ -208,6 +208,30 @@ def test_a_notebook_is_swept_with_no_kernel(space: Space, client: MLClient) -> N
     assert all((space.server.root / trial["notebook"]).is_file() for trial in trials)
 
 
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ("command: cat ${{inputs.data}}\ninputs: {data: {type: uri_file, path: ./nowhere.csv}}\n", "inputs.data.path"),
+        ("command: id\ncode: ./nowhere\n", "code"),
+    ],
+)
+def test_what_is_not_there_is_looked_for_in_the_folder_of_the_job(space: Space, fields: str, field: str) -> None:
+    (space.path / "elsewhere").mkdir(parents=True, exist_ok=True)
+    body = {"yaml": f"type: command\n{fields}", "folder": f"{space.folder}/elsewhere"}
+    todo = f"Paths are relative to {space.path / 'elsewhere'}"
+    refused = space.post("jobs", body, 400)
+    (problem,) = refused["problems"]
+    assert (problem["field"], problem["todo"], refused["todo"]) == (field, todo, todo)
+    assert str(space.path / "elsewhere" / "nowhere") in refused["message"]
+    assert space.post("jobs", body, 200, check="true")["problems"] == [problem]
+
+
+def test_an_environments_file_that_is_not_there_is_told_without_the_servers_own_folder(space: Space) -> None:
+    body = {"yaml": "type: command\ncommand: id\nenvironment: {requirements: ./nowhere.txt}\n", "folder": space.folder}
+    refused = space.post("jobs", body, 400)
+    assert (refused["todo"], str(space.path / "nowhere.txt") in refused["message"]) == ("Check the path", True)
+
+
 # Buttons
 
 
@@ -248,6 +272,67 @@ def test_a_sweep_is_paused_changed_resumed_and_stopped(space: Space, client: MLC
     assert ended(space, client, name)["status"] == "Canceled"
     refused = space.ask(f"jobs/{name}/pause", "POST", {})
     assert (refused.status, "Canceled" in refused.json["message"]) == (409, True)
+
+
+def test_an_edit_of_which_a_part_is_refused_changes_nothing(space: Space, client: MLClient, gate: Gate) -> None:
+    name = sweep_of(gate, client, 8, 1)
+    before, told = client.jobs.record(name), space.get(f"jobs/{name}/events")["total"]
+    good = {
+        "displayName": "half",
+        "tags": {"half": "done"},
+        "priority": "high",
+        "maxTrials": 5,
+        "maxConcurrent": 4,
+        "narrow": {"space": {"x": {"type": "uniform", "min_value": 0.4, "max_value": 0.5}}},
+        "extend": 3,
+    }
+    for bad, status in (
+        ({"before": "nobody"}, 400),  # seen before anything is asked
+        ({"enqueue": {"y": 1}}, 409),  # seen by the supervisor, after it has done what comes before
+        ({"retryFailed": True}, 409),
+    ):
+        refused = space.ask(f"jobs/{name}/edit", "POST", {**good, **bad})
+        assert (refused.status, bool(refused.json["message"])) == (status, True), refused.body
+        assert client.jobs.record(name) == before
+        assert space.get(f"jobs/{name}/events")["total"] == told
+    gate.open()  # nor has the supervisor kept anything of it in mind
+    until(client, lambda: client.context.store.children(name)[0].status.is_finished)
+    running(client, name, 1)
+    assert len(client.context.store.children(name)) == 2
+    edited = space.post(f"jobs/{name}/edit", good)
+    job = edited["job"]
+    assert (job["total"], job["displayName"], job["tags"]) == (8, "half", {"half": "done"})
+    running(client, name, 4)
+    assert all(0.4 <= trial.params["x"] <= 0.5 for trial in client.context.store.children(name)[2:])
+    gate.open(8)
+    assert ended(space, client, name)["counts"] == {"Completed": 8}
+
+
+def test_a_sweep_that_has_ended_is_not_reopened_by_half(space: Space, client: MLClient, gate: Gate) -> None:
+    name = sweep_of(gate, client, 1, 1)
+    gate.open()
+    before = ended(space, client, name)
+    refused = space.ask(f"jobs/{name}/edit", "POST", {"extend": 2, "retryFailed": True})
+    assert (refused.status, refused.json["message"]) == (409, f"{name} has no failed trial")
+    after = space.get(f"jobs/{name}")
+    assert (after["status"], after["total"], after["ended"]) == ("Completed", 1, before["ended"])
+    space.post(f"jobs/{name}/edit", {"extend": 2, "enqueue": {"x": 0.5}})
+    gate.open(2)
+    assert ended(space, client, name)["counts"] == {"Completed": 3}
+
+
+def test_a_parameter_may_be_called_as_an_argument_is(space: Space, client: MLClient) -> None:
+    write_notebook(space.path / "named.ipynb", "import time\ntime.sleep(100)", parameters="name = 1\nself = 2")
+    form = {
+        "path": f"{space.folder}/named.ipynb",
+        "inputs": {one: {"type": "uniform", "min_value": 0, "max_value": 1} for one in ("name", "self")},
+        "sweep": {"metric": "score", "goal": "maximize", "trials": 3, "concurrent": 1},
+    }
+    name = space.post("jobs", {"notebook": form}, 201)["name"]
+    space.post(f"jobs/{name}/edit", {"narrow": {"ranges": {"name": [[0.2, 0.3]]}}, "enqueue": {"name": 1, "self": 2}})
+    client.sweeps.enqueue(name, name=0.1, self=0.2)
+    space.post(f"jobs/{name}/cancel")
+    ended(space, client, name)
 
 
 def test_one_trial_is_stopped_failed_ones_are_tried_again_and_a_sweep_is_extended(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import shutil
 import sqlite3
@@ -202,6 +204,41 @@ def test_a_workspace_of_a_newer_workbench_is_a_problem_that_everybody_is_told_on
         assert space.get("jobs")["total"] == 0
         first.close()
         second.close()
+
+
+def test_settings_that_are_wrong_hide_no_jobs(
+    server: Server, contract: Contract, mlflow_database: Path, tmp_path: Path
+) -> None:
+    space = Space(server, "wrongly set", contract)
+    with client_of(space.path, mlflow_database) as client:
+        name = past_sweep(client, tmp_path / "code", 2)
+        client.context.workspace.settings.write_text("slots = -1\n")
+        socket = space.listen()
+        assert named(socket.next()) == [name]
+        problem = socket.until(lambda message: message["type"] == "problem")
+        assert "slots cannot be -1" in problem["message"]
+        client.context.workspace.settings.write_text("slots = 3\n")
+        queue = socket.until_queue(lambda queue: queue["slots"]["total"] == 3)
+        assert queue["queued"] == []
+        assert socket.until(lambda message: message["type"] == "problem")["message"] == ""
+        socket.close()
+
+
+def test_numbers_without_end_do_not_break_the_line(client: MLClient, sweep: str, listen: Callable[[], Socket]) -> None:
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    socket = listen()
+    socket.next()
+    socket.say(type="expand", parents=[sweep])
+    with client.context.store.write() as writer:  # as a trial of an older workbench may have been given them
+        writer.update_job(f"{sweep}_0", params={"lr": math.inf, "units": [math.nan], "drop": {"deep": -math.inf}})
+    while True:
+        message = json.loads(socket.connection.recv(), parse_constant=refuse)
+        if trials := [job for job in message.get("jobs", ()) if job["name"] == f"{sweep}_0"]:
+            break
+    assert trials[0]["params"] == {"lr": None, "units": [None], "drop": {"deep": None}}
+    socket.close()
 
 
 def test_who_sends_something_else_is_sent_away(listen: Callable[[], Socket]) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from workbench.server.operations import Refusal, as_json
+from workbench.server.operations import Refusal
 from workbench.server.routes import OPERATIONS
+from workbench.server.text import as_json
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import nbformat
 import pytest
 
-from tests.server.serving import Space
+from tests.server.serving import TOKEN, Space
 from tests.views.past import past_sweep
 from workbench import MLClient
 from workbench.definition.status import JobStatus
@@ -147,7 +150,9 @@ def test_texts_for_notebooks_and_files(space: Space, sweep: str) -> None:
 def test_a_log_comes_in_ranges(space: Space, client: MLClient, sweep: str) -> None:
     folder = client.context.workspace.trial(client.jobs.record(f"{sweep}_0").folder)
     where = f"jobs/{sweep}_0/log"
-    assert (space.ask(where).status, space.ask(where).body) == (200, b"")
+    for headers in ({}, {"Range": "bytes=-100"}, {"Range": "bytes=0-100"}):  # what is still to come is no failure
+        answer = space.ask(where, "GET", None, headers)
+        assert (answer.status, answer.body) == (200, b"")
     folder.log.parent.mkdir(parents=True)
     folder.log.write_bytes(b"0123456789")
     whole = space.ask(where)
@@ -158,6 +163,7 @@ def test_a_log_comes_in_ranges(space: Space, client: MLClient, sweep: str) -> No
         ("bytes=-3", 206, b"789", "bytes 7-9/10"),
         ("bytes=8-100", 206, b"89", "bytes 8-9/10"),
         ("bytes=10-", 416, b"", "bytes */10"),
+        ("bytes=5-2", 416, b"", "bytes */10"),
         ("lines=1-2", 200, b"0123456789", None),
     ):
         answer = space.ask(where, "GET", None, {"Range": asked})
@@ -167,6 +173,23 @@ def test_a_log_comes_in_ranges(space: Space, client: MLClient, sweep: str) -> No
     assert len(space.ask(where).body) == 10 + (1 << 21)
     assert space.ask(where, "GET", None, {"Range": "bytes=10-13"}).body == b"abab"
     assert "has no log" in space.ask(f"jobs/{sweep}/log").json["message"]
+
+
+def test_a_log_that_is_cut_while_it_is_sent_ends_early(space: Space, client: MLClient, sweep: str) -> None:
+    log = client.context.workspace.trial(client.jobs.record(f"{sweep}_3").folder).log
+    log.parent.mkdir(parents=True)
+    with log.open("wb") as file:
+        file.truncate(1 << 28)
+    url = urlsplit(space.server.address)
+    with socket.create_connection((str(url.hostname), int(url.port or 0)), 60) as line:
+        where = f"{url.path}/workbench/api/jobs/{sweep}_3/log?workspace={space.folder}"
+        line.sendall(f"GET {where} HTTP/1.1\r\nHost: {url.netloc}\r\nAuthorization: token {TOKEN}\r\n\r\n".encode())
+        assert line.recv(1 << 16).startswith(b"HTTP/1.1 200")
+        os.truncate(log, 10)  # what is on the way still comes: more than the buffers of both sides do not hold
+        got = 0
+        while part := line.recv(1 << 20):
+            got += len(part)
+    assert got < 1 << 28
 
 
 def test_artifacts_are_listed_and_saved_and_nothing_else_is(
@@ -192,6 +215,31 @@ def test_artifacts_are_listed_and_saved_and_nothing_else_is(
         assert (answer.status, b"secret" in answer.body) == (403, False), outside
     for nothing in ("outputs/pipe", "outputs", "nothing"):
         assert space.ask(f"jobs/{sweep}_1/artifacts/{nothing}").status == 404, nothing
+
+
+def test_artifacts_are_listed_while_they_come_and_go(space: Space, client: MLClient, sweep: str) -> None:
+    outputs = client.context.workspace.trial(client.jobs.record(f"{sweep}_4").folder).outputs
+    outputs.mkdir(parents=True)
+    for number in range(300):
+        (outputs / f"kept_{number}").write_text("x")
+    over = threading.Event()
+
+    def churn() -> None:  # as a training that writes checkpoints aside and gives them their names
+        while not over.is_set():
+            for number in range(50):
+                (outputs / f"aside_{number}").write_text("x")
+            for number in range(50):
+                (outputs / f"aside_{number}").unlink()
+
+    thread = threading.Thread(target=churn)
+    thread.start()
+    try:
+        for _ in range(40):
+            listed = space.get(f"jobs/{sweep}_4/artifacts")
+            assert sum(file["path"].startswith("outputs/kept_") for file in listed["files"]) == 300
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_the_queue_says_what_waits_for_what(space: Space, client: MLClient, others: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -45,6 +46,26 @@ def test_a_view_over_the_websocket(server: Server, space: Space, client: MLClien
     delta = json.loads(socket.recv())
     assert [(row["number"], row["reason"]) for row in delta["trials"]] == [(3, "changed by hand")]
     socket.close()
+
+
+def test_a_view_hears_nothing_that_is_no_json_and_is_closed_for_what_is_none(
+    server: Server, space: Space, client: MLClient, name: str
+) -> None:
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    trial = client.jobs.record(f"{name}_0")
+    with client.context.store.write() as writer:
+        writer.update_job(trial.name, params={**trial.params, "lr": math.inf})
+    for sent in ("{", "[]", "3"):
+        socket = server.socket(f"workbench/view?name={trial.name}&workspace={space.folder}")
+        state = json.loads(socket.recv(), parse_constant=refuse)
+        assert state["header"]["params"]["lr"] is None
+        socket.send(sent)
+        assert socket.recv() == ""
+        socket.close()
+    with client.context.store.write() as writer:
+        writer.update_job(trial.name, params=trial.params)
 
 
 def test_plotly_is_the_one_that_figures_are_made_for(server: Server) -> None:

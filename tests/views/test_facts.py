@@ -54,6 +54,19 @@ def test_a_trial_that_is_tried_again_begins_a_new_curve(past: JobFacts, ml_clien
     assert (row["spark"], row["attempt"]) == ([0.1], 2)
 
 
+def test_a_job_that_is_tried_again_begins_new_curves_too(past: JobFacts, ml_client: MLClient) -> None:
+    name = past.rows()[0]["name"]
+    alone = JobFacts(ml_client.context.store, ml_client.context.workspace, name)
+    assert len(alone.curves_of("accuracy")[name]) == 5
+    with ml_client.context.store.write() as writer:
+        writer.forget_points(name)
+        writer.update_job(name, attempt=2, score=None, status=JobStatus.RUNNING)
+        writer.add_points([Point(name, "accuracy", 0.1, 0, 1_700_000_000_000)])
+    alone.refresh()
+    assert alone.curves_of("accuracy") == {name: [(0, 0.1, 1_700_000_000_000)]}
+    assert alone.metrics() == ["accuracy"]
+
+
 def test_a_value_that_no_axis_has_gets_a_place(past: JobFacts, ml_client: MLClient) -> None:
     trial = past.trials[past.rows()[0]["name"]]
     with ml_client.context.store.write() as writer:

@@ -73,6 +73,13 @@ def test_whole_numbers_stay_whole() -> None:
         narrowed(Randint(10), axis, [(2.2, 2.9)])
 
 
+def test_ends_that_are_nowhere_are_those_of_the_axis() -> None:
+    axis = Axis("x", "linear")
+    assert narrowed(Randint(10), axis, [(7.5, math.inf)]) == Choice([8, 9])
+    assert narrowed(Randint(10), axis, [(-math.inf, 1)]) == Choice([0, 1])
+    assert narrowed(Uniform(-2, 5), axis, [(-math.inf, math.inf)]) == Uniform(-2, 5)
+
+
 def test_an_empty_brush_is_refused() -> None:
     with pytest.raises(ValidationException, match="leaves no range"):
         narrowed(LogUniform(-6, -1), Axis("x", "log"), [(math.log10(5), math.log10(9))])

@@ -11,6 +11,7 @@ import pytest
 
 from tests.browser.states import nobody_starts, write_states
 from workbench import MLClient
+from workbench.client.machine import MachineWatch
 from workbench.store.files import TrialFolder, write_json
 from workbench.testing.devices import GIB, InMemoryDevices
 from workbench.trial.processes import Identity
@@ -30,17 +31,25 @@ def test_slots_and_gpus(ml_client: MLClient, tmp_path: Path) -> None:
     gpu, other = devices.add(24 * GIB, "RTX A5000"), devices.add(24 * GIB, "RTX A5000")
     devices.start(gpu.uuid, 1, 3 * GIB)
     devices.load(gpu.uuid, 61)
+    workspace = ml_client.context.workspace
+    written = tmp_path / "other.json"
+    devices.write(written)
+    watch = MachineWatch(workspace)
     with nobody_starts(ml_client):
         write_states(ml_client, tmp_path / "code", many=1)
-        found = machine(ml_client.context, devices)
-    # Two trials run of each of three sweeps, and two jobs run or prepare; one job waits, and a sweep needs no slot.
-    assert found["slots"] == {"used": 8, "total": 12}
-    assert found["gpus"] == [
-        {"label": "GPU 0", "name": "RTX A5000", "busy": 61, "used": 3 * GIB, "total": 24 * GIB},
-        {"label": "GPU 1", "name": "RTX A5000", "busy": None, "used": 0, "total": 24 * GIB},
-    ]
-    devices.remove(other.uuid)
-    assert [one["label"] for one in machine(ml_client.context, devices)["gpus"]] == ["GPU 0"]
+        workspace.settings.write_text(f'devices = "{written}"\nslots = 12\n')
+        found = machine(ml_client.context, watch)
+        # Two trials run of each of three sweeps, and two jobs run or prepare; one job waits, a sweep needs no slot.
+        assert found["slots"] == {"used": 8, "total": 12}
+        assert found["gpus"] == [
+            {"label": "GPU 0", "name": "RTX A5000", "busy": 61, "used": 3 * GIB, "total": 24 * GIB},
+            {"label": "GPU 1", "name": "RTX A5000", "busy": None, "used": 0, "total": 24 * GIB},
+        ]
+        opened = watch.devices()
+        devices.remove(other.uuid)
+        devices.write(written)
+        assert [one["label"] for one in machine(ml_client.context, watch)["gpus"]] == ["GPU 0"]
+        assert watch.devices() is opened, "the driver is opened once"
 
 
 def test_a_trial_uses_what_its_processes_use(tmp_path: Path, sleeper: int) -> None:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.browser.states import nobody_starts
 from tests.supervisor.gates import Gate, until
 from tests.views.past import past_sweep
 from workbench import MLClient
+from workbench.definition.status import JobStatus
+from workbench.errors import StoreError
+from workbench.store.database import Store
 from workbench.sweep import Uniform
 from workbench.testing.devices import GIB, InMemoryDevices
 from workbench.views.session import ViewSession
+from workbench.views.verbs import VERBS, Asked
 
 
 class View:
@@ -140,15 +146,127 @@ def test_a_log_is_read_in_parts(ml_client: MLClient, tmp_path: Path, look: Calla
     assert view.ask("log", trial=record.name, offset=part["end"])["value"]["text"] == "more\n"
 
 
+def test_a_log_is_cut_between_characters(ml_client: MLClient, tmp_path: Path, look: Callable[[str], View]) -> None:
+    name = past_sweep(ml_client, tmp_path / "code", 3)
+    log = ml_client.context.workspace.trial(ml_client.jobs.record(f"{name}_0").folder).log
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"x" + "█".encode() * 50_000 + "é".encode()[:1])  # a progress bar, and half of what follows it
+    view = look(name)
+    shown, end = "", 0
+    for _ in range(3):
+        part = view.ask("log", trial=f"{name}_0", offset=end)["value"]
+        shown, end = shown + part["text"], part["end"]
+    assert shown == "x" + "█" * 50_000
+    with log.open("ab") as file:
+        file.write("é".encode()[1:])
+    assert view.ask("log", trial=f"{name}_0", offset=end)["value"]["text"] == "é"
+
+
+def test_of_several_trials_all_are_stopped_or_none(
+    ml_client: MLClient, tmp_path: Path, look: Callable[[str], View]
+) -> None:
+    name = past_sweep(ml_client, tmp_path / "code", 3)
+    with nobody_starts(ml_client):
+        with ml_client.context.store.write() as writer:
+            writer.update_job(f"{name}_0", status=JobStatus.RUNNING)
+        view = look(name)
+        assert "no job named" in view.ask("cancel", names=[f"{name}_0", "nobody"])["error"]
+        assert ml_client.context.store.waiting_requests() == []
+        with ml_client.context.store.write() as writer:
+            writer.update_job(f"{name}_0", status=JobStatus.COMPLETED)
+
+
 def test_closing_leaves_no_thread_and_no_watcher(ml_client: MLClient, tmp_path: Path) -> None:
     name = past_sweep(ml_client, tmp_path / "code", 3)
     before = set(threading.enumerate())
     view = View(ml_client, name)
     assert view.ask("metrics")["value"] == ["accuracy", "loss"]
     view.session.close()
-    assert set(threading.enumerate()) == before
+    assert left_after(before) == set()
     assert list(ml_client.context.workspace.watchers.iterdir()) == []
     heard = len(view.heard)
     view.session.handle({"id": 99, "verb": "metrics"})
-    time.sleep(0)
+    assert set(threading.enumerate()) == before
     assert len(view.heard) == heard
+
+
+def left_after(before: set[threading.Thread]) -> set[threading.Thread]:
+    for thread in set(threading.enumerate()) - before:
+        thread.join(30)
+    return set(threading.enumerate()) - before
+
+
+def test_what_was_asked_for_is_done_although_the_view_is_closed(
+    ml_client: MLClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = past_sweep(ml_client, tmp_path / "code", 3)
+    asked, goes_on, done = threading.Event(), threading.Event(), threading.Event()
+    stores: list[Store] = []
+
+    def slowly(asked_for: Asked) -> str:
+        asked.set()
+        goes_on.wait(60)
+        stores.append(asked_for.client.context.store)
+        assert stores[0].job(name) is not None  # it is still open
+        done.set()
+        return "done"
+
+    monkeypatch.setitem(VERBS, "slowly", slowly)
+    before = set(threading.enumerate())
+    view = View(ml_client, name)
+    view.session.handle({"id": 1, "verb": "slowly"})
+    assert asked.wait(60)
+    view.session.close()  # comes back at once: it would wait for ever here
+    goes_on.set()
+    assert done.wait(60)
+    assert left_after(before) == set()
+    with pytest.raises(StoreError, match="closed"):
+        stores[0].now()
+
+
+def test_a_view_of_nothing_leaves_nothing_open(ml_client: MLClient) -> None:
+    before = set(threading.enumerate())
+    clients: list[MLClient] = []
+
+    def connect(root: str) -> MLClient:
+        clients.append(MLClient(path=root))
+        return clients[0]
+
+    heard: list[dict[str, Any]] = []
+    session = ViewSession(str(ml_client.workspace_folder), "nobody", heard.append, connect)
+    session.start()
+    session.handle({"id": 1, "verb": "metrics"})
+    assert left_after(before) == set()
+    assert {message["type"] for message in heard} == {"gone", "reply"}
+    session.close()
+    with pytest.raises(StoreError, match="closed"):
+        clients[0].context.store.now()
+
+
+def test_a_job_that_cannot_be_read_is_told_of(ml_client: MLClient, tmp_path: Path, look: Callable[[str], View]) -> None:
+    name = past_sweep(ml_client, tmp_path / "code", 3)
+    with ml_client.context.store.write() as writer:
+        writer.update_job(name, properties={})
+    assert look(name).wait(lambda message: message["type"] == "gone")["error"]
+
+
+def test_a_process_ends_although_an_answer_is_slow(ml_client: MLClient, tmp_path: Path) -> None:
+    name = past_sweep(ml_client, tmp_path / "code", 3)
+    code = f"""
+import threading
+from workbench.views import verbs
+from workbench.views.session import ViewSession
+from workbench.views.verbs import VERBS, Asked
+asked = threading.Event()
+def slowly(_):
+    asked.set()
+    threading.Event().wait(100)
+verbs.VERBS["slowly"] = slowly
+session = ViewSession({str(ml_client.workspace_folder)!r}, {name!r}, lambda message: None)
+session.start()
+session.handle({{"id": 1, "verb": "slowly"}})
+assert asked.wait(60)
+session.close()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=80, check=True)
+    assert ended.stderr == ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 from workbench.client.context import Context
 from workbench.definition.assets import Data
 from workbench.definition.environment import Environment
+from workbench.definition.paths import where_paths_begin
 from workbench.definition.yaml_text import from_text
 from workbench.environments.packages import read_requirements, read_text
 from workbench.errors import NotFoundError, ValidationException
@@ -51,25 +52,26 @@ class AssetOperations(Generic[Asset]):
         """
         if not asset.name:
             raise ValidationException(f"a registered {self._kind} needs a name", "name", "Give it one: name='…'")
-        versions = self._context.store.assets(self._kind, asset.name)
-        content = self._content(asset)
-        version = asset.version or self._next_version(versions, content)
-        existing = next((one for one in versions if one.version == version), None)
-        if existing and existing.content != content:
-            raise ValidationException(
-                f"version {version} of {self._kind} {asset.name!r} exists with other content",
-                "version",
-                "Leave the version out to get the next one",
+        definition = self._definition(asset)
+        content = _content(definition)
+        with self._context.store.write() as writer:  # from the look at the versions on: others may register too
+            versions = self._context.store.assets(self._kind, asset.name)
+            version = asset.version or self._next_version(versions, content)
+            existing = next((one for one in versions if one.version == version), None)
+            if existing and existing.content != content:
+                raise ValidationException(
+                    f"version {version} of {self._kind} {asset.name!r} exists with other content",
+                    "version",
+                    "Leave the version out to get the next one",
+                )
+            record = AssetRecord(
+                kind=self._kind,
+                name=asset.name,
+                version=version,
+                content=content,
+                definition={**definition, "version": version},
+                created=time.time(),
             )
-        record = AssetRecord(
-            kind=self._kind,
-            name=asset.name,
-            version=version,
-            content=content,
-            definition={**self._definition(asset), "version": version},
-            created=time.time(),
-        )
-        with self._context.store.write() as writer:
             writer.add_asset(record)
         return self._entity(**record.definition)
 
@@ -111,10 +113,6 @@ class AssetOperations(Generic[Asset]):
     def _definition(self, asset: Asset) -> dict[str, object]:
         return asset.to_dict()
 
-    def _content(self, asset: Asset) -> str:
-        told = {name: value for name, value in self._definition(asset).items() if name not in _FREE}
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
     def _versions(self, name: str) -> tuple[AssetRecord, ...]:
         versions = self._context.store.assets(self._kind, name)
         if not versions:
@@ -133,6 +131,12 @@ class AssetOperations(Generic[Asset]):
         with self._context.store.write() as writer:
             for one in chosen:
                 writer.add_asset(replace(one, archived=archived))
+
+
+def _content(definition: Mapping[str, object]) -> str:
+    """Return what tells an asset from others, whatever it is called."""
+    told = {name: value for name, value in definition.items() if name not in _FREE}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 class EnvironmentOperations(AssetOperations[Environment]):
@@ -164,7 +168,7 @@ class DataOperations(AssetOperations[Data]):
         super().__init__(context, "data", Data)
 
     def _definition(self, asset: Data) -> dict[str, object]:
-        path = Path(asset.path or "").expanduser().absolute()
+        path = Path(asset.path or "").expanduser()
         if not asset.path or not path.exists():
-            raise NotFoundError(f"there is nothing at {asset.path!r}", "path", f"Paths are relative to {Path.cwd()}")
-        return {**asset.to_dict(), "path": str(path)}
+            raise NotFoundError(f"there is nothing at {asset.path!r}", "path", where_paths_begin(path))
+        return {**asset.to_dict(), "path": str(path.absolute())}

@@ -8,6 +8,7 @@ import platform
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,12 +107,10 @@ def _packages() -> dict[str, str]:
     """Return name and version of what is installed, as the folders say: reading all metadata takes too long here."""
     found: dict[str, str] = {}
     for place in dict.fromkeys(sys.path):
-        folder = Path(place)
-        if not folder.is_dir():
-            continue
-        for entry in folder.iterdir():
-            if matched := _DISTRIBUTION.fullmatch(entry.name):
-                found.setdefault(matched["name"].lower().replace("_", "-"), matched["version"])
+        with suppress(OSError):  # no folder, or not ours to read: nothing can be imported from there either
+            for entry in Path(place).iterdir():
+                if matched := _DISTRIBUTION.fullmatch(entry.name):
+                    found.setdefault(matched["name"].lower().replace("_", "-"), matched["version"])
     return found
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from workbench.client.poller import LROPoller
 from workbench.definition.compute import AmlCompute, Compute
+from workbench.trial.devices import NvmlDevices
 
 __all__ = ["ComputeOperations"]
 
@@ -39,21 +40,6 @@ class ComputeOperations:
 def _this_machine() -> Compute:
     cpus = len(os.sched_getaffinity(0))
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / (1 << 30)
-    gpus = _gpus()
+    gpus = tuple(gpu.name for gpu in NvmlDevices().gpus())
     size = f"{cpus} cores, {memory:.0f} GiB" + (f", {', '.join(gpus)}" if gpus else "")
     return Compute(name="local", size=size, gpus=gpus, cpus=cpus, memory_gib=round(memory, 1))
-
-
-def _gpus() -> tuple[str, ...]:
-    """Return the model names of the NVIDIA GPUs; none where there is no driver."""
-    import pynvml  # noqa: PLC0415 - looks for the driver's library
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return ()
-    try:
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
-        return tuple(str(pynvml.nvmlDeviceGetName(handle)) for handle in handles)
-    finally:
-        pynvml.nvmlShutdown()

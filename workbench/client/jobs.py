@@ -20,7 +20,7 @@ from workbench.client.waiting import wait_until
 from workbench.definition.checks import check
 from workbench.definition.records import AnyJob
 from workbench.definition.sweep import Sweep
-from workbench.errors import JobException, NotFoundError, ValidationException
+from workbench.errors import JobException, NotFoundError, StoreError, ValidationException
 from workbench.store.records import JobRecord
 from workbench.supervisor.launch import output_path
 from workbench.supervisor.start import ensure_supervisor
@@ -65,6 +65,7 @@ class JobOperations:
 
         Raises:
             ValidationException: something in the job is wrong; nothing was submitted.
+            StoreError: the workspace is gone, or cannot be written.
         """
         del skip_validation
         given = {
@@ -76,6 +77,7 @@ class JobOperations:
         changes = {name: value for name, value in given.items() if value is not None}
         if job.status is not None:
             return self._patch(job, changes)
+        self._check_there()
         record, diff = prepare(job.with_fields(**changes), self._context)
         with self._context.store.write() as writer:
             writer.add_job(record)
@@ -230,7 +232,7 @@ class JobOperations:
         try:
             part = job.trial if isinstance(job, Sweep) else job
             warnings = check(job)
-            source = notebook_source(job, local_code(part.code))
+            source = notebook_source(job, local_code(part.code, self._context.folder))
             check_here(job, self._context)
             return [*warnings, *(source.warnings if source else ())]
         except (ValidationException, NotFoundError) as error:
@@ -275,6 +277,14 @@ class JobOperations:
                 f"no job named {name!r}", str(self._context.workspace.root), f"The newest ones here: {recent}"
             )
         return record
+
+    def _check_there(self) -> None:
+        if not self._context.store.is_current:
+            raise StoreError(
+                "the workspace was moved, deleted or made anew since this client was made",
+                str(self._context.workspace.root),
+                "Make a new client: MLClient()",
+            )
 
     def _patch(self, job: AnyJob, changes: Mapping[str, object]) -> AnyJob:
         record = self.record(job.name or "")

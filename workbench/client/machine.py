@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from workbench.errors import NotFoundError
@@ -31,11 +32,13 @@ class GpuUse:
     Args:
         gpu: which.
         used: bytes in use, by whomever.
+        busy: for how many percent of the last moment it computed; None where the driver does not tell.
         holders: trials of this workspace that run on it.
     """
 
     gpu: Gpu
     used: int
+    busy: int | None
     holders: tuple[str, ...]
 
 
@@ -57,7 +60,7 @@ class MachineUse:
 
 
 class MachineWatch:
-    """Looks at this machine again and again, for one workspace.
+    """Looks at this machine again and again, for one workspace; the driver takes its time to open, once.
 
     Args:
         workspace: its folders, which need not be there yet.
@@ -65,8 +68,18 @@ class MachineWatch:
 
     def __init__(self, workspace: WorkspaceFolder) -> None:
         self._workspace = workspace
-        self._asked: str | None = None
-        self._devices: Devices | None = None
+        self._opened: tuple[str | None, Devices] | None = None
+
+    def devices(self) -> Devices:
+        """Return who answers about GPUs, as the settings have it.
+
+        Raises:
+            ValidationException: the workspace's settings are wrong.
+        """
+        path = read_settings(self._workspace).devices
+        if self._opened is None or self._opened[0] != path:
+            self._opened = path, devices_from(path)
+        return self._opened[1]
 
     def look(self, unfinished: Iterable[Overview]) -> MachineUse:
         """Return how full the machine is.
@@ -78,25 +91,22 @@ class MachineWatch:
             StoreError: the folder of the leases cannot be used.
             ValidationException: the workspace's settings are wrong.
         """
-        settings = read_settings(self._workspace)
-        if self._devices is None or settings.devices != self._asked:
-            self._devices, self._asked = devices_from(settings.devices), settings.devices
         started = [one for one in unfinished if one.record.has_room]
         machine, where = Machine.here(), lease_folder()
         free_cores, free_memory = free_of_machine(machine, where)
         return MachineUse(
-            slots=Share(len(started), settings.slots),
+            slots=Share(len(started), read_settings(self._workspace).slots),
             cores=Share(machine.cores - free_cores, machine.cores),
             memory=Share(machine.memory - free_memory, machine.memory),
-            gpus=tuple(self._use(gpu, started, self._devices) for gpu in self._devices.gpus()),
+            gpus=tuple(_uses(self.devices(), started)),
         )
 
-    def _use(self, gpu: Gpu, started: Iterable[Overview], devices: Devices) -> GpuUse:
-        try:
+
+def _uses(devices: Devices, started: Sequence[Overview]) -> Iterator[GpuUse]:
+    for gpu in devices.gpus():
+        with suppress(NotFoundError):  # it has just fallen off the bus
             used, _ = devices.memory(gpu.uuid)
-        except NotFoundError:
-            used = 0  # it has just gone; the next look will not show it
-        holders = (
-            one.record.name for one in started if gpu.uuid in one.record.properties.get("workbench.gpus", "").split(",")
-        )
-        return GpuUse(gpu, used, tuple(holders))
+            held = (
+                one.record for one in started if gpu.uuid in one.record.properties.get("workbench.gpus", "").split(",")
+            )
+            yield GpuUse(gpu, used, devices.busy(gpu.uuid), tuple(record.name for record in held))

@@ -9,6 +9,7 @@ from typing import Any
 
 from workbench.definition.distributions import Choice, Distribution
 from workbench.definition.inputs import data_of, literals_of
+from workbench.definition.paths import where_paths_begin
 from workbench.definition.records import AnyJob
 from workbench.definition.sweep import Sweep
 from workbench.definition.words import Word
@@ -88,8 +89,10 @@ def trial_notebook(source: NotebookSource, inputs: Mapping[str, Any]) -> dict[st
 def _located(notebook: str, code: Path | None) -> tuple[Path, str]:
     """Return what to copy, and where the notebook is in the copy."""
     if code is None:
-        path = Path(notebook).expanduser().absolute()
-        return path, path.name
+        path = Path(notebook).expanduser()
+        if not path.exists():
+            raise NotFoundError(f"there is no notebook {notebook!r}", "notebook", where_paths_begin(path))
+        return path.absolute(), path.name
     if code.is_file():
         return code, code.name
     if (code / notebook).is_file() and not Path(notebook).is_absolute():

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from workbench.client import edits
 from workbench.client.asking import ask
 from workbench.client.context import Context
 from workbench.definition.status import JobStatus
-from workbench.errors import ValidationException
 from workbench.store.records import JobRecord
 
 __all__ = ["QueueEntry", "QueueOperations", "queue_entries"]
-
-_PRIORITIES = {"low": -10, "medium": 0, "high": 10}
 
 
 @dataclass(frozen=True)
@@ -68,9 +66,7 @@ class QueueOperations:
         Raises:
             ValidationException: another word.
         """
-        if priority not in _PRIORITIES:
-            raise ValidationException(f"{priority!r} is no priority", "priority", "Write low, medium or high")
-        ask(self._context, name, "move", {"priority": _PRIORITIES[priority], "shown": f"priority {priority}"})
+        edits.apply(self._context, name, edits.priority(priority))
 
     def move(self, name: str, *, before: str) -> None:
         """Put a job right before another one, with that one's priority.
@@ -78,16 +74,7 @@ class QueueOperations:
         Raises:
             ValidationException: one of them is not in the queue.
         """
-        order = [job for job in sorted(self._context.store.unfinished(), key=_order) if job.parent is None]
-        places = {job.name: place for place, job in enumerate(order)}
-        for one in (name, before):
-            if one not in places:
-                raise ValidationException(f"{one!r} is not in the queue", "queue.move", "See: workbench queue")
-        target = order[places[before]]
-        ahead = [job for job in order[: places[before]] if job.name != name and job.priority == target.priority]
-        position = (ahead[-1].position + target.position) / 2 if ahead else target.position - 1.0
-        payload = {"priority": target.priority, "position": position, "shown": f"before {before}"}
-        ask(self._context, name, "move", payload)
+        edits.apply(self._context, name, edits.place(self._context, name, before))
 
 
 def queue_entries(unfinished: Sequence[JobRecord]) -> Sequence[QueueEntry]:
@@ -101,7 +88,7 @@ def queue_entries(unfinished: Sequence[JobRecord]) -> Sequence[QueueEntry]:
         if record.has_room:
             job = record.parent or record.name
             running[job] = running.get(job, 0) + 1
-    jobs = sorted((record for record in unfinished if record.parent is None), key=_order)
+    jobs = sorted((record for record in unfinished if record.parent is None), key=edits.queue_order)
     return [
         QueueEntry(
             place=place,
@@ -115,7 +102,3 @@ def queue_entries(unfinished: Sequence[JobRecord]) -> Sequence[QueueEntry]:
         )
         for place, job in enumerate(jobs, 1)
     ]
-
-
-def _order(job: JobRecord) -> tuple[int, float, str]:
-    return (-job.priority, job.position, job.name)

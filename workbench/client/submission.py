@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlparse
 
 from workbench.client.circumstances import circumstances
 from workbench.client.context import Context
+from workbench.client.edits import PRIORITIES
 from workbench.client.environments import settle
 from workbench.client.notebooks import SHELL, WORDS, NotebookSource, notebook_source, trial_notebook
 from workbench.client.references import resolve_asset, split_reference
@@ -25,6 +26,7 @@ from workbench.definition.distributions import Distribution
 from workbench.definition.expressions import as_text, to_shell
 from workbench.definition.inputs import Input, Output, data_of
 from workbench.definition.naming import generate_name
+from workbench.definition.paths import where_paths_begin
 from workbench.definition.records import AnyJob, to_record
 from workbench.definition.status import JobStatus
 from workbench.definition.sweep import Sweep
@@ -78,7 +80,7 @@ def prepare(job: AnyJob, context: Context) -> tuple[JobRecord, str]:
     name = job.name or generate_name()
     _check_free(name, context)
     part = job.trial if isinstance(job, Sweep) else job
-    code = local_code(part.code)
+    code = local_code(part.code, context.folder)
     if source := notebook_source(job, code):
         code = source.code
         for warning in source.warnings:
@@ -275,7 +277,7 @@ def _place(name: str, value: Input, context: Context) -> Path | None:
     local = Path(unquote(urlparse(path).path)) if path.startswith("file:") else Path(path).expanduser()
     if not local.exists() and re.match(r"(azureml:)?[\w.-]+[:@][\w.-]+$", path):
         local = _registered(path, value.type, context)
-    _check_kind(local, value.type, where)
+    _check_kind(local, value.type, where, context)
     return local
 
 
@@ -287,9 +289,9 @@ def _registered(reference: str, kind: str, context: Context) -> Path:
     return context.registry.folder(name, version or label or LATEST)
 
 
-def _check_kind(path: Path, kind: str, where: str) -> None:
+def _check_kind(path: Path, kind: str, where: str, context: Context) -> None:
     if not path.exists():
-        raise NotFoundError(f"there is nothing at {str(path)!r}", where, f"Paths are relative to {Path.cwd()}")
+        raise NotFoundError(f"there is nothing at {str(path)!r}", where, where_paths_begin(path, context.folder))
     if kind == "uri_folder" and not path.is_dir():
         raise ValidationException(f"{str(path)!r} is a file", where, "Use type='uri_file' for a single file")
     if kind == "uri_file" and path.is_dir():
@@ -305,8 +307,12 @@ def _output_paths(outputs: Mapping[str, Output]) -> dict[str, str]:
     }
 
 
-def local_code(code: str | None) -> Path | None:
+def local_code(code: str | None, folder: Path | None = None) -> Path | None:
     """Return the absolute path of a job's ``code``.
+
+    Args:
+        code: as the job has it.
+        folder: what its relative paths were meant from; the current folder if None.
 
     Raises:
         ValidationException: it is somewhere else than on this machine, or nowhere.
@@ -315,12 +321,10 @@ def local_code(code: str | None) -> Path | None:
         return None
     if _REMOTE.match(code):
         raise ValidationException(f"{code!r} is not on this machine", "code", "Clone it and give the local folder")
-    path = Path(code).expanduser().absolute()
+    path = Path(code).expanduser()
     if not path.exists():
-        raise ValidationException(
-            f"there is no folder or file {str(path)!r}", "code", f"The current folder is {Path.cwd()}"
-        )
-    return path
+        raise ValidationException(f"there is no folder or file {str(path)!r}", "code", where_paths_begin(path, folder))
+    return path.absolute()
 
 
 def _surroundings() -> dict[str, str]:
@@ -353,7 +357,6 @@ def _concurrency(sweep: Sweep | None) -> int | None:
     return (sweep.limits.max_concurrent_trials or len(os.sched_getaffinity(0))) if sweep else None
 
 
-_PRIORITIES = {"low": -10, "medium": 0, "high": 10}
 _TIERS = {"spot": -2, "basic": -1, "standard": 0, "premium": 1}
 
 
@@ -362,7 +365,7 @@ def _priority(job: AnyJob) -> int:
     queue = job.queue_settings
     if queue is None:
         return 0
-    return _PRIORITIES.get(queue.priority or "", 0) + _TIERS.get((queue.job_tier or "").lower(), 0)
+    return PRIORITIES.get(queue.priority or "", 0) + _TIERS.get((queue.job_tier or "").lower(), 0)
 
 
 def _resources(job: AnyJob, part: Any, context: Context) -> dict[str, float]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from workbench.client import edits
 from workbench.client.asking import ask
 from workbench.client.context import Context
+from workbench.client.edits import apply
 from workbench.client.table import Which, trials_of
 from workbench.definition.distributions import Distribution
-from workbench.definition.limits import SweepJobLimits
-from workbench.errors import ValidationException
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,14 +57,7 @@ class SweepOperations:
         Raises:
             ValidationException: a limit is not a positive number, or none is given.
         """
-        given = {"max_total_trials": max_total_trials, "max_concurrent_trials": max_concurrent_trials}
-        changes = {key: value for key, value in given.items() if value is not None}
-        if not changes:
-            raise ValidationException(
-                "no limit is given", "set_limits", "Give max_total_trials or max_concurrent_trials"
-            )
-        SweepJobLimits(**changes)
-        ask(self._context, name, "limits", changes)
+        apply(self._context, name, edits.limits(max_total_trials, max_concurrent_trials))
 
     def pause(self, name: str) -> None:
         """Start no more trials; those that run go on."""
@@ -74,7 +67,7 @@ class SweepOperations:
         """Start trials again."""
         ask(self._context, name, "release")
 
-    def narrow(self, name: str, **search_space: Distribution) -> None:
+    def narrow(self, name: str, /, **search_space: Distribution) -> None:
         """Replace the distributions of some parameters for the trials yet to come.
 
         Args:
@@ -84,23 +77,15 @@ class SweepOperations:
         Raises:
             ValidationException: nothing is given, or something that is no distribution.
         """
-        if not search_space:
-            raise ValidationException("no parameter is given", "narrow", "Write narrow(name, lr=Uniform(0.1, 0.2))")
-        for parameter, distribution in search_space.items():
-            if not isinstance(distribution, Distribution):
-                raise ValidationException(
-                    f"{distribution!r} is no distribution", parameter, "Write Uniform(…), Choice([…]) …"
-                )
-        fields = {parameter: distribution.to_dict() for parameter, distribution in search_space.items()}
-        ask(self._context, name, "narrow", {"search_space": fields})
+        apply(self._context, name, edits.narrow(search_space))
 
-    def enqueue(self, name: str, **params: Any) -> None:
+    def enqueue(self, name: str, /, **params: Any) -> None:
         """Add a trial with parameters of your own; it is the next to start, beyond ``max_total_trials`` if need be."""
-        ask(self._context, name, "enqueue", {"params": params})
+        apply(self._context, name, edits.enqueue(params))
 
     def retry_failed(self, name: str) -> None:
         """Run all failed trials again under their names; a sweep that has ended goes on."""
-        ask(self._context, name, "retry_failed")
+        apply(self._context, name, edits.retry_failed())
 
     def extend(self, name: str, trials: int) -> None:
         """Add ``trials`` to the total; a sweep that has ended goes on where it stopped.
@@ -108,5 +93,4 @@ class SweepOperations:
         Raises:
             ValidationException: the number is not positive.
         """
-        SweepJobLimits(max_total_trials=trials)
-        ask(self._context, name, "extend", {"trials": trials})
+        apply(self._context, name, edits.extend(trials))

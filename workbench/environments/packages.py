@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workbench.definition.paths import where_paths_begin
 from workbench.definition.yaml_text import from_text
 from workbench.errors import NotFoundError, ValidationException
 
@@ -91,7 +92,7 @@ def read_text(path: Path, where: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        raise NotFoundError(f"there is no file {str(path)!r}", where, f"Paths are relative to {Path.cwd()}") from None
+        raise NotFoundError(f"there is no file {str(path)!r}", where, where_paths_begin(path)) from None
     except UnicodeDecodeError as error:
         raise ValidationException(f"it is no text: {error}", f"{where}: {path}", "Save it as UTF-8") from error
 

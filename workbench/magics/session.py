@@ -42,7 +42,7 @@ class Session:
         """The client of the workspace that this folder belongs to."""
         root = default_workspace().resolve()
         known = Session._client
-        if known is None or known.workspace_folder != root or not root.is_dir():
+        if known is None or known.workspace_folder != root or not known.context.store.is_current:
             known = Session._client = MLClient(path=root)
         return known
 

@@ -153,6 +153,8 @@ def _more(session: Session, options: argparse.Namespace) -> Any:
 
 def _limits(session: Session, options: argparse.Namespace) -> Any:
     """Raise or lower the limits of a sweep that runs."""
+    if options.total is None and options.concurrent is None:
+        raise ValidationException("no limit is given", "%wb limits", "Write --total N, or --concurrent N")
     name = session.name_or_last(options.name, "sweep")
     session.client.sweeps.set_limits(name, max_total_trials=options.total, max_concurrent_trials=options.concurrent)
     return _changed(session, name, f"{name} has new limits")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from workbench.definition.checking import nearest, show
+from workbench.definition.paths import where_paths_begin
 from workbench.errors import NotFoundError, ValidationException
 from workbench.notebooks.kernels import kernel_of, language_of
 
@@ -187,9 +188,7 @@ def _read(path: Path) -> Any:
         if not isinstance(notebook["cells"], list) or not isinstance(notebook["metadata"], dict):
             raise TypeError("it has no cells")
     except FileNotFoundError:
-        raise NotFoundError(
-            f"there is no notebook {str(path)!r}", "notebook", f"Paths are relative to {Path.cwd()}"
-        ) from None
+        raise NotFoundError(f"there is no notebook {str(path)!r}", "notebook", where_paths_begin(path)) from None
     except OSError as error:
         raise ValidationException(f"cannot be read: {error.strerror}", str(path), "Give the path of a file") from None
     except (ValueError, KeyError, TypeError) as error:

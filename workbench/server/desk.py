@@ -56,7 +56,6 @@ class Workspace:
         self.reader = connect(path)
         self.summaries = Summaries(self.reader.context.workspace, root)
         self.machine = MachineWatch(self.reader.context.workspace)
-        self.file = _identity(self.reader.context.workspace)
         self._facts: OrderedDict[str, _Kept] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -133,13 +132,12 @@ class Desk:
         Raises:
             StoreError: it cannot be read, or is a newer workbench's.
         """
-        identity = _identity(WorkspaceFolder(path))
         with self._lock:
             known = self._open.get(path)
-            if known is not None and known.file == identity:
+            if known is not None and known.reader.context.store.is_current:
                 return known
             self._open.pop(path, None)  # it was moved or deleted; whoever still reads it has it open
-            if identity is None:
+            if not WorkspaceFolder(path).database.is_file():
                 return None
             opened = self._open[path] = Workspace(path, self.root, self.connect)
             return opened
@@ -184,11 +182,3 @@ class Desk:
             opened, self._open = list(self._open.values()), {}
         for workspace in opened:
             workspace.close()
-
-
-def _identity(workspace: WorkspaceFolder) -> tuple[int, int] | None:
-    try:
-        found = workspace.database.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

@@ -23,8 +23,9 @@ from workbench.errors import (
     WorkbenchError,
 )
 from workbench.server.desk import Desk
-from workbench.server.operations import Call, FileAnswer, Method, Operation, Refusal, Reply, as_json
+from workbench.server.operations import Call, FileAnswer, Method, Operation, Refusal, Reply
 from workbench.server.places import OutsideError
+from workbench.server.text import as_json
 from workbench.server.worker import WorkerError
 
 __all__ = ["ApiHandler", "DescriptionHandler", "Handler", "JobHandler", "PlotlyHandler"]
@@ -141,8 +142,9 @@ class ApiHandler(Handler):
         try:
             while begin < end:
                 piece = await self.desk.run(partial(_read, answer, begin, min(_PIECE, end - begin)))
-                if not piece:
-                    break  # it was cut meanwhile
+                if not piece:  # it was cut meanwhile: what was announced can no longer be sent
+                    self.detach().close()
+                    return
                 begin += len(piece)
                 self.write(piece)
                 await self.flush()
@@ -229,9 +231,12 @@ def _size(answer: FileAnswer) -> int:
 
 
 def _read(answer: FileAnswer, begin: int, size: int) -> bytes:
-    with answer.path.open("rb") as file:
-        file.seek(begin)
-        return file.read(size)
+    try:
+        with answer.path.open("rb") as file:
+            file.seek(begin)
+            return file.read(size)
+    except FileNotFoundError:
+        return b""
 
 
 def _range(header: str | None, size: int) -> tuple[int, int, int]:
@@ -240,6 +245,8 @@ def _range(header: str | None, size: int) -> tuple[int, int, int]:
     if matched is None or not any(matched.groups()):
         return 0, size, 200
     first, last = matched.groups()
+    if not size:  # no range of nothing can be satisfied, yet nothing is all there is; browsers complain of a 416
+        return 0, 0, 200
     if not first:  # so many at the end
         begin, end = max(0, size - int(last)), size
     else:

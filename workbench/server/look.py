@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from workbench.client.machine import MachineWatch
 from workbench.client.waiting import Lifeline
 from workbench.definition.status import JobStatus
 from workbench.errors import SupervisorError, WorkbenchError
+from workbench.server.text import as_json
 from workbench.store.overview import Overview, Wanted
 from workbench.store.watch import Watch
 from workbench.views.queue import Queue, queue_as_json
@@ -48,13 +48,13 @@ class Look:
         self._summaries = Summaries(context.workspace, root)
         self._lifeline = Lifeline(context)
         self._machine = MachineWatch(context.workspace)
-        self._file = _identity(context.workspace.database)
         self._version = self._store.version()
         self._cursor = self._store.now()
         self._unfinished = {one.record.name: one for one in self._store.unfinished_overviews()}
         self._progress: Mapping[str, str | None] = {}
         self._moved()
         self._queue: Queue | None = None
+        self._wrong: WorkbenchError | None = None  # with settings or leases
         self._stale = False  # whether something has happened since the last look at the machine
         self._last_life = self._last_room = 0.0
 
@@ -72,7 +72,7 @@ class Look:
         for listener, since in owed:
             self._catch_up(listener, since)
         rang = self._watch.wait(_GLANCE)
-        if _identity(self._context.workspace.database) != self._file:
+        if not self._store.is_current:
             return False
         version = self._store.version()
         now = time.monotonic()
@@ -140,9 +140,15 @@ class Look:
         workspace = self._summaries.workspace(self._store)
         listener.send(_text("state", cursor, jobs, self._store.status_counts(), queue=self._queue, workspace=workspace))
 
-    def _look_at_queue(self) -> Queue:
+    def _look_at_queue(self) -> Queue | None:
+        """Return machine and queue; as they were, where settings or leases cannot be read: the jobs are told anyway."""
         unfinished = list(self._unfinished.values())
-        return queue_as_json(unfinished, self._machine.look(unfinished))
+        self._wrong = None
+        try:
+            return queue_as_json(unfinished, self._machine.look(unfinished))
+        except WorkbenchError as error:
+            self._wrong = error
+            return self._queue
 
     def _apart(self, changed: Iterable[Overview], parents: Collection[str]) -> tuple[list[Summary], list[Summary]]:
         """Return the jobs that have changed, themselves or in their trials, and the changed trials of some sweeps."""
@@ -173,18 +179,10 @@ class Look:
         try:
             if self._store.has_work():
                 self._lifeline.check()
-            problem(None)
+            problem(self._wrong)
         except SupervisorError as error:
             problem(error)
 
 
 def _text(kind: str, cursor: int, jobs: Sequence[Summary], counts: Mapping[str, int], **more: Any) -> str:
-    return json.dumps({"type": kind, "cursor": cursor, "jobs": jobs, "counts": counts, **more})
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+    return as_json({"type": kind, "cursor": cursor, "jobs": jobs, "counts": counts, **more})

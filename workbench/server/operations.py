@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,11 +19,10 @@ from workbench.server.desk import Desk, Kind, Workspace
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["Call", "FileAnswer", "Method", "Operation", "Problem", "Refusal", "Reply", "as_json"]
+__all__ = ["Call", "FileAnswer", "Method", "Operation", "Problem", "Refusal", "Reply"]
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
-_PART = 200  # entries of a list that are written at once
 _NAMED = re.compile(r"{(\w+)}")
 
 
@@ -41,11 +39,12 @@ class Refusal(ValidationException):
 
     Args:
         what: in one sentence.
-        problems: each with the field, the message and what to do.
+        problems: each with the field, the message and what to do; at least one.
     """
 
     def __init__(self, what: str, problems: Sequence[Problem]) -> None:
-        super().__init__(what, problems[0]["field"] if problems else None)
+        first = problems[0]
+        super().__init__(what, first["field"] or None, first["todo"])
         self.problems = list(problems)
 
 
@@ -175,7 +174,7 @@ class Operation:
         if self.body is None:
             return None
         try:
-            value = json.loads(text or b"{}")
+            value = json.loads(text or b"{}", parse_constant=_no_number)
             json.dumps(value, ensure_ascii=False).encode()  # half a character is none that anything could keep
         except (ValueError, RecursionError) as error:
             problem: Problem = {"field": "", "message": f"the body is no JSON: {error}", "todo": "Send an object"}
@@ -191,32 +190,8 @@ class Operation:
         return _adapter(self.body)
 
 
-def as_json(value: Any) -> str:
-    """Return JSON that every reader takes: what is no number there is null.
-
-    Writing one text keeps all other threads waiting, so that long lists are written in parts.
-    """
-    try:
-        if not isinstance(value, dict):
-            return json.dumps(value, allow_nan=False)
-        return "{" + ", ".join(f"{json.dumps(name)}: {_long(one)}" for name, one in value.items()) + "}"
-    except ValueError:
-        return as_json(_without_nan(value))
-
-
-def _long(value: Any) -> str:
-    if not isinstance(value, list):
-        return json.dumps(value, allow_nan=False)
-    parts = (value[begin : begin + _PART] for begin in range(0, len(value), _PART))
-    return "[" + ", ".join(json.dumps(part, allow_nan=False)[1:-1] for part in parts) + "]"
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {name: _without_nan(one) for name, one in value.items()}
-    return [_without_nan(one) for one in value] if isinstance(value, list | tuple) else value
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number")
 
 
 def _adapter(kind: Any) -> TypeAdapter[Any]:

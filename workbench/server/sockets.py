@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 from jupyter_core.utils import ensure_async
@@ -17,6 +18,7 @@ from workbench.errors import NotFoundError, WorkbenchError
 from workbench.server.desk import Desk
 from workbench.server.handlers import RESOURCE
 from workbench.server.places import OutsideError
+from workbench.server.text import as_json
 from workbench.server.watcher import Listener
 from workbench.views.session import ViewSession
 
@@ -54,7 +56,7 @@ class _Socket(WebSocketMixin, WebSocketHandler, JupyterHandler):
 
     def say(self, text: str) -> None:
         """Send a message; may be called from any thread."""
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # the server's loop has ended: nobody listens any more
             self._loop.call_soon_threadsafe(self._put, text)
 
     def _put(self, text: str) -> None:
@@ -114,7 +116,7 @@ class ChangesHandler(_Socket):
                 self._watcher.resume(self._listener, int(asked["since"]))
             else:
                 raise ValueError(asked["type"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             self.close(1003, "send expand or resume")
 
     def on_close(self) -> None:
@@ -162,18 +164,24 @@ class ViewHandler(_Socket):
         """Begin to show."""
         super().open(*args, **kwargs)
         self._session = ViewSession(
-            str(self._place), self._name, lambda message: self.say(json.dumps(message)), self.desk.connect
+            str(self._place), self._name, lambda message: self.say(as_json(message)), self.desk.connect
         )
         self._session.start()
 
     def on_message(self, message: str | bytes) -> None:
-        """Hand on what the view asks."""
-        if self._session is not None:
-            self._session.handle(json.loads(message))
+        """Hand on what the view asks; what cannot be understood ends the connection."""
+        try:
+            asked = json.loads(message)
+        except ValueError:
+            asked = None
+        if not isinstance(asked, dict):
+            self.close(1003, "send an object with id and verb")
+        elif self._session is not None:
+            self._session.handle(asked)
 
     def on_close(self) -> None:
-        """End the session, without waiting for its threads here."""
+        """End the session."""
         super().on_close()
         if self._session is not None:
             session, self._session = self._session, None
-            asyncio.get_running_loop().run_in_executor(None, session.close)
+            session.close()

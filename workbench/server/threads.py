@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
+
+from workbench.views.workers import Workers
 
 __all__ = ["Threads"]
 
@@ -16,35 +17,31 @@ _Answer = TypeVar("_Answer")
 class Threads:
     """So many threads at once; who comes when all are busy waits for one without holding the loop.
 
-    An executor's threads would keep the process from ending for as long as the slowest of them works.
-
     Args:
         most: how many.
         name: what they are called.
     """
 
     def __init__(self, most: int, name: str) -> None:
-        self._room = asyncio.Semaphore(most)
-        self._name = name
+        self._workers = Workers(most, name)
 
     async def run(self, work: Callable[[], _Answer]) -> _Answer:
         """Do some work in a thread and return what came of it; what it raises is raised here."""
-        async with self._room:
-            loop = asyncio.get_running_loop()
-            done: asyncio.Future[_Answer] = loop.create_future()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[_Answer] = loop.create_future()
 
-            def tell(told: Callable[[], None]) -> None:
-                with suppress(RuntimeError):  # the loop has ended: nobody asks any more
-                    loop.call_soon_threadsafe(lambda: None if done.done() else told())
+        def tell(told: Callable[[], None]) -> None:
+            with suppress(RuntimeError):  # the loop has ended: nobody asks any more
+                loop.call_soon_threadsafe(lambda: None if done.done() else told())
 
-            def body() -> None:
-                try:
-                    answer = work()
-                except BaseException as error:  # noqa: BLE001 - raised where it is awaited
-                    raised = error
-                    tell(lambda: done.set_exception(raised))
-                else:
-                    tell(lambda: done.set_result(answer))
+        def body() -> None:
+            try:
+                answer = work()
+            except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+                raised = error
+                tell(lambda: done.set_exception(raised))
+            else:
+                tell(lambda: done.set_result(answer))
 
-            threading.Thread(target=body, name=self._name, daemon=True).start()
-            return await done
+        self._workers.submit(body)
+        return await done

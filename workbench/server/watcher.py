@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections.abc import Callable, Iterable
@@ -12,6 +11,7 @@ from workbench.client.context import Context
 from workbench.client.waiting import open_watch
 from workbench.errors import WorkbenchError
 from workbench.server.look import Look
+from workbench.server.text import as_json
 from workbench.store.database import Store
 from workbench.store.files import WorkspaceFolder
 from workbench.store.watch import Watch
@@ -142,21 +142,21 @@ class Watcher:
     def _tell_absence(self) -> None:
         facts = Summaries(self._workspace, self._root).workspace(None)
         state = {"type": "state", "cursor": 0, "jobs": [], "counts": {}, "queue": None, "workspace": facts}
+        self._tell_problem(None)
         for listener, _ in self._take_owed(self._present()):
-            listener.send(json.dumps(state))
+            listener.send(as_json(state))
         self._news.wait(_AGAIN)
         if self._workspace.database.is_file():
             self._owe_all()
 
     def _tell_problem(self, error: WorkbenchError | None) -> None:
-        """Tell everybody what is wrong who does not know it; None: nothing is."""
-        text = ""
-        if error is not None:
-            text = json.dumps({"type": "problem", "message": error.what, "where": error.where, "todo": error.fix})
+        """Tell everybody what is wrong, or with an empty message that nothing is any more, who does not know it."""
+        what, where, todo = ("", None, None) if error is None else (error.what, error.where, error.fix)
+        text = as_json({"type": "problem", "message": what, "where": where, "todo": todo})
         for listener in self._present():
-            if text and listener.problem != text:
+            if (listener.problem or what) and listener.problem != text:
                 listener.send(text)
-            listener.problem = text
+            listener.problem = text if what else ""
 
     # Who is there
 

@@ -53,6 +53,12 @@ class Store:
             self._connection.row_factory = sqlite3.Row
             migrate(self._connection, str(path))
             self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._file = _identity(path)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the file at its path is still the one that was opened: a workspace may be moved, or made anew."""
+        return self._file is not None and _identity(self.path) == self._file
 
     def close(self) -> None:
         """Close the connection; the store cannot be used afterwards."""
@@ -493,6 +499,14 @@ class Writer:
                 int(asset.archived),
             ),
         )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _row(columns: Mapping[str, Any]) -> dict[str, Any]:

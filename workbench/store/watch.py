@@ -28,6 +28,8 @@ class Watch:
         os.mkfifo(self._path, 0o600)
         # Open for writing too: with no writer at all a FIFO is readable for ever.
         self._bell = os.open(self._path, os.O_RDWR | os.O_NONBLOCK)
+        self._poll = select.poll()  # unlike select, it takes descriptors above 1023, which a busy server has
+        self._poll.register(self._bell, select.POLLIN)
 
     def __enter__(self) -> Self:
         return self
@@ -43,7 +45,7 @@ class Watch:
 
     def wait(self, seconds: float) -> bool:
         """Return True as soon as something has changed since the last call, or False after ``seconds``."""
-        if not select.select([self._bell], [], [], seconds)[0]:
+        if not self._poll.poll(max(0.0, seconds) * 1000):
             return False
         with suppress(BlockingIOError):
             while os.read(self._bell, 4096):

@@ -42,6 +42,8 @@ class Requests:
         self._finalizing = finalizing
         self._handlers: Mapping[str, Callable[[JobRecord, Mapping[str, Any]], None]] = {
             "cancel": self._cancel,
+            "edit": self._edit_all,
+            "texts": self._texts,
             "hold": self._hold,
             "release": self._release,
             "move": self._move,
@@ -56,35 +58,57 @@ class Requests:
         """Handle all waiting requests; return whether there were any."""
         requests = self._board.store.waiting_requests()
         for request in requests:
-            if request.verb == "cancel":  # may be done twice, and what it does to processes cannot be taken back
-                self._answer(request)
-            else:  # done and answered in one, so that none is done twice by a supervisor after this one
-                with self._board.store.write():
-                    self._answer(request)
+            try:
+                self._do(request)
+            except (StoreError, OSError):
+                raise  # the workspace's trouble, not the request's
+            except (Refused, WorkbenchError) as refusal:
+                self._refuse(request, str(refusal))
+            except Exception as error:  # noqa: BLE001 - becomes the answer, with its trace in the log
+                _log.exception("%s of %s cannot be done", request.verb, request.job)
+                self._refuse(request, f"it cannot be done: {type(error).__name__}: {error}")
         return bool(requests)
 
-    def _answer(self, request: Request) -> None:
-        outcome = self._outcome(request)
+    def _do(self, request: Request) -> None:
+        if request.verb == "cancel":  # may be done twice, and what it does to processes cannot be taken back
+            self._handle(request.job, request.verb, request.payload)
+            self._answer(request, "")
+            return
+        with self._board.store.write():  # done and answered in one: not twice by a supervisor after this, nor by half
+            self._handle(request.job, request.verb, request.payload)
+            self._answer(request, "")
+
+    def _handle(self, job: str, verb: str, payload: Mapping[str, Any]) -> None:
+        handler = self._handlers.get(verb)
+        if handler is None:
+            raise Refused(f"the supervisor that runs is older and does not know {verb!r}; it leaves when it is idle")
+        record = self._board.get(job) or self._board.store.job(job)
+        if record is None:
+            raise Refused(f"no job named {job!r}")
+        handler(record, payload)
+
+    def _refuse(self, request: Request, why: str) -> None:
+        if request.verb != "cancel":
+            self._take_back(request.job)
+        self._answer(request, why)
+
+    def _take_back(self, name: str) -> None:
+        """Know a job again as it is in the store, where nothing is left of what was begun."""
+        record = self._board.store.job(name)
+        if record is None or name not in self._board or name in self._finalizing:
+            return
+        run = self._jobs.sweeps.get(name)
+        if record.status.is_finished:  # it had been reopened
+            self._board.drop(name)
+            self._jobs.sweeps.pop(name, None)
+            return
+        self._board.take(record)
+        if run is not None:
+            self._jobs.resume_sweep(record).ending = run.ending
+
+    def _answer(self, request: Request, outcome: str) -> None:
         with self._board.store.write() as writer:
             writer.handle_request(request.id, outcome)
-
-    def _outcome(self, request: Request) -> str:
-        handler = self._handlers.get(request.verb)
-        if handler is None:
-            return f"the supervisor that runs is older and does not know {request.verb!r}; it leaves when it is idle"
-        record = self._board.store.job(request.job)
-        if record is None:
-            return f"no job named {request.job!r}"
-        try:
-            handler(self._board.get(record.name) or record, request.payload)
-        except (StoreError, OSError):
-            raise  # the workspace's trouble, not the request's
-        except (Refused, WorkbenchError) as refusal:
-            return str(refusal)
-        except Exception as error:  # noqa: BLE001 - becomes the answer, with its trace in the log
-            _log.exception("%s of %s cannot be done", request.verb, request.job)
-            return f"it cannot be done: {type(error).__name__}: {error}"
-        return ""
 
     # Stopping and order
 
@@ -115,6 +139,16 @@ class Requests:
         job = self._job(record)
         changes = {name: payload[name] for name in ("priority", "position") if name in payload}
         self._edit(job.name, f"moved in the queue: {payload.get('shown', changes)}", **changes)
+
+    def _texts(self, record: JobRecord, payload: Mapping[str, Any]) -> None:
+        columns = {name: payload[name] for name in ("display_name", "description") if name in payload}
+        with self._board.writing(record.name, columns) as writer:
+            writer.patch_tags(record.name, payload.get("tags", {}))
+
+    def _edit_all(self, record: JobRecord, payload: Mapping[str, Any]) -> None:
+        """Do several things to a job; what is refused undoes all of them, for they are one transaction."""
+        for verb, one in payload["edits"]:
+            self._handle(record.name, verb, one)
 
     # Edits of sweeps
 

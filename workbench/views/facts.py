@@ -18,7 +18,7 @@ from workbench.store.files import WorkspaceFolder
 from workbench.store.records import JobRecord, Point
 from workbench.trial.progress import read_progress
 
-__all__ = ["Axis", "Change", "Curve", "JobFacts", "finite"]
+__all__ = ["Axis", "Change", "Curve", "JobFacts", "finite", "plain"]
 
 _SPARKS = 24  # values that a spark-line shows
 _DIGITS = 8  # significant digits that a view gets of a number
@@ -133,7 +133,7 @@ class JobFacts:
         before = self.record
         for record in changes.jobs:
             if record.name == self.name:
-                self.record = record
+                self._take_itself(record)
         fresh = [record for record in changes.jobs if record.parent == self.name]
         self._take_trials(fresh)
         self._take_points(changes.points)
@@ -168,7 +168,7 @@ class JobFacts:
             **self._limits(),
             "best": None if best is None else {"name": best.name, "number": best.number, "score": finite(best.score)},
             "remaining": self._remaining(),
-            "params": {**record.launch.get("literals", {}), **record.params},
+            "params": plain({**record.launch.get("literals", {}), **record.params}),
             "now": time.time(),
         }
 
@@ -196,6 +196,11 @@ class JobFacts:
         }
 
     # Keeping up
+
+    def _take_itself(self, record: JobRecord) -> None:
+        if not self.is_sweep and record.attempt != self.record.attempt:  # tried again: its points have left the store
+            self.curves.clear()
+        self.record = record
 
     def _take_trials(self, records: Iterable[JobRecord]) -> None:
         for record in records:
@@ -259,6 +264,15 @@ class JobFacts:
 def finite(value: float | None) -> float | None:
     """Return a number as JSON can hold it: None in the place of what is none, or endless."""
     return None if value is None or not math.isfinite(value) else float(f"{value:.{_DIGITS}g}")
+
+
+def plain(value: Any) -> Any:
+    """Return a value of a parameter as JSON can hold it; numbers as :func:`finite` has them."""
+    if isinstance(value, float):
+        return finite(value)
+    if isinstance(value, Mapping):
+        return {str(name): plain(inner) for name, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _short(value: Any) -> Any:

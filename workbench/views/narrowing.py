@@ -21,7 +21,7 @@ from workbench.definition.sweep import Sweep
 from workbench.errors import ValidationException
 from workbench.views.facts import Axis, JobFacts
 
-__all__ = ["Ranges", "brushed", "narrowed"]
+__all__ = ["Ranges", "brushed", "narrowed", "narrowed_text"]
 
 Ranges = Sequence[tuple[float, float]]
 """The brushed intervals of one axis, in the units of the axis."""
@@ -46,7 +46,7 @@ def brushed(facts: JobFacts, ranges: Mapping[str, Ranges]) -> dict[str, Distribu
     space = {
         name: narrowed(sweep.search_space[name], axes[name], [(low, high) for low, high in of_axis])
         for name, of_axis in ranges.items()
-        if name in sweep.search_space
+        if name in sweep.search_space and of_axis
     }
     if not space:
         raise ValidationException("no parameter is brushed", "narrow", "Drag along an axis of the parallel coordinates")
@@ -82,6 +82,11 @@ def narrowed(distribution: Distribution, axis: Axis, ranges: Ranges) -> Distribu
     return (LogUniform if distribution.log else Uniform)(low, high)
 
 
+def narrowed_text(space: Mapping[str, Distribution]) -> str:
+    """Return in words that a sweep goes on with other distributions."""
+    return "the trials yet to come are drawn from " + ", ".join(f"{name}: {value}" for name, value in space.items())
+
+
 def _chosen(distribution: Choice, axis: Axis, ranges: Ranges) -> Choice:
     if any(isinstance(value, Mapping) for value in distribution.values):
         raise ValidationException("a choice between nested spaces cannot be narrowed by a brush", axis.name)
@@ -96,7 +101,7 @@ def _chosen(distribution: Choice, axis: Axis, ranges: Ranges) -> Choice:
 
 
 def _integers(distribution: Randint, name: str, low: float, high: float) -> Distribution:
-    first, last = max(0, math.ceil(low)), min(distribution.upper - 1, math.floor(high))
+    first, last = math.ceil(max(0, low)), math.floor(min(distribution.upper - 1, high))
     if last < first:
         raise ValidationException("no whole number is brushed", name, "Make the brush larger")
     if last - first >= _MOST_INTEGERS:

@@ -21,7 +21,10 @@ class Used(TypedDict):
 
 
 class Gpu(TypedDict):
-    """A GPU; memory in bytes, ``holders`` are trials of this workspace that run on it."""
+    """A GPU; memory in bytes, ``holders`` are trials of this workspace that run on it.
+
+    How busy it is is not told: that is another number at each look, which would be news each time.
+    """
 
     name: str
     label: str

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from workbench.client.context import Context
+from workbench.client.machine import MachineWatch
 from workbench.errors import NotFoundError
 from workbench.store.files import TrialFolder
-from workbench.store.settings import read_settings
 from workbench.trial.claims import claimed_by
 from workbench.trial.devices import Devices
 from workbench.trial.processes import descendants, is_alive, marked_processes
@@ -22,19 +22,35 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def machine(context: Context, devices: Devices) -> dict[str, Any]:
+def machine(context: Context, watch: MachineWatch) -> dict[str, Any]:
     """Return how full the machine is now.
 
     Args:
         context: the workspace.
-        devices: who answers about GPUs.
+        watch: looks at it.
 
     Returns:
         ``slots`` with ``used`` and ``total`` of the workspace, and ``gpus``: for each what it is called, its model, how
         busy it is in percent (None where the driver does not tell), and bytes ``used`` and ``total``.
+
+    Raises:
+        StoreError: the folder of the leases cannot be used.
+        ValidationException: the workspace's settings are wrong.
     """
-    used = sum(record.has_room for record in context.store.unfinished())
-    return {"slots": {"used": used, "total": read_settings(context.workspace).slots}, "gpus": _gpus(devices)}
+    found = watch.look(context.store.unfinished_overviews())
+    return {
+        "slots": {"used": found.slots.used, "total": found.slots.total},
+        "gpus": [
+            {
+                "label": one.gpu.label,
+                "name": one.gpu.name,
+                "busy": one.busy,
+                "used": one.used,
+                "total": one.gpu.memory,
+            }
+            for one in found.gpus
+        ],
+    }
 
 
 def usage(folder: TrialFolder, devices: Devices) -> dict[str, Any]:
@@ -60,16 +76,6 @@ def usage(folder: TrialFolder, devices: Devices) -> dict[str, Any]:
             memory += int(fields[21]) * _PAGE
     gpus = _gpus_of(frozenset(pids), devices)
     return {"processes": len(pids), "cpuSeconds": seconds, "memory": memory, "gpus": gpus}
-
-
-def _gpus(devices: Devices) -> list[dict[str, Any]]:
-    found = []
-    for gpu in devices.gpus():
-        with suppress(NotFoundError):  # it has just fallen off the bus
-            used, _ = devices.memory(gpu.uuid)
-            busy = devices.busy(gpu.uuid)
-            found.append({"label": gpu.label, "name": gpu.name, "busy": busy, "used": used, "total": gpu.memory})
-    return found
 
 
 def _gpus_of(pids: frozenset[int], devices: Devices) -> list[dict[str, Any]]:

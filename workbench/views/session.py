@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from workbench.client.machine import MachineWatch
 from workbench.client.ml_client import MLClient
 from workbench.client.waiting import Lifeline, open_watch
 from workbench.errors import WorkbenchError
-from workbench.store.settings import read_settings
-from workbench.trial.devices import Devices, NvmlDevices, devices_from
+from workbench.store.watch import Watch
 from workbench.views.facts import JobFacts
 from workbench.views.verbs import VERBS, Asked
+from workbench.views.workers import Workers
 
 __all__ = ["Message", "ViewSession"]
 
@@ -24,6 +24,7 @@ Message = Mapping[str, Any]
 _LOOK = 1.0  # seconds between looks when nothing rings: a clock runs, and the supervisor may have to be revived
 _ANSWERERS = 4  # threads, made when they are needed
 _CALM = 0.12  # seconds between two messages
+_PATIENCE = 30.0  # seconds in which a workspace opens
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class ViewSession:
     """The Python half of a view.
 
     One thread follows the store, others answer, so that a slow answer keeps back neither news nor a wish to stop. None
-    of them needs the thread that runs cells.
+    of them needs the thread that runs cells, and nobody waits for them.
 
     Args:
         root: folder of the workspace.
@@ -50,11 +51,14 @@ class ViewSession:
     ) -> None:
         self._root, self._name, self._send, self._connect = root, name, send, connect
         self._closed = threading.Event()
-        self._lock = threading.Lock()  # facts are refreshed and read by two threads
+        self._begun = threading.Event()  # the facts are there, or it is known why not
+        self._lock = threading.Lock()  # facts are refreshed and read by several threads
         self._client: MLClient | None = None
-        self._facts: JobFacts | None = None
-        self._devices: Devices | None = None
-        self._answering = ThreadPoolExecutor(_ANSWERERS, thread_name_prefix=f"workbench-answers-{name}")
+        self._asked: Asked | None = None
+        self._guard = threading.Lock()
+        self._watch: Watch | None = None
+        self._at_work = 0  # threads that use the client
+        self._answering = Workers(_ANSWERERS, f"workbench-answers-{name}")
         self._following = threading.Thread(target=self._follow, name=f"workbench-follows-{name}", daemon=True)
 
     def start(self) -> None:
@@ -64,36 +68,73 @@ class ViewSession:
     def handle(self, message: Message) -> None:
         """Take a request of the view: ``{"id", "verb", …}``; a ``reply`` with the same id follows."""
         if not self._closed.is_set():
-            self._answering.submit(self._answer, dict(message))
+            self._answering.submit(lambda: self._answer(dict(message)))
 
     def close(self) -> None:
-        """Stop; nothing is sent afterwards, and no thread is left."""
-        self._closed.set()
-        self._answering.shutdown(wait=threading.current_thread() not in self._answering._threads, cancel_futures=True)
-        if self._following.is_alive() and threading.current_thread() is not self._following:
-            self._following.join()
+        """Stop, without waiting: nothing is sent from now on, and each thread ends with what it is doing."""
+        with self._working():  # if nobody else is there any more, the store is closed here
+            self._closed.set()
+            with self._guard:
+                if self._watch is not None:
+                    self._watch.ring()
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Keep the store open meanwhile; who leaves last after the end closes it."""
+        with self._guard:
+            self._at_work += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._at_work -= 1
+                over = self._closed.is_set() and self._at_work == 0
+            if over and self._client is not None:
+                self._client.context.store.close()
+
+    # News
 
     def _follow(self) -> None:
+        with self._working():
+            try:
+                self._client = self._connect(self._root)
+                self._tell_all(self._client)
+            except WorkbenchError as error:
+                self._tell({"type": "gone", "error": str(error)})
+            except Exception as error:  # noqa: BLE001 - the view must hear that nothing follows; the log has the cause
+                _log.exception("a view of %s cannot go on", self._name)
+                self._tell({"type": "gone", "error": f"{type(error).__name__}: {error}"})
+            finally:
+                self._begun.set()
+
+    def _tell_all(self, client: MLClient) -> None:
+        context = client.context
+        lifeline = Lifeline(context)
+        with open_watch(context) as watch, self._ringing(watch):
+            facts = JobFacts(context.store, context.workspace, self._name)
+            state = {"type": "state", "header": facts.header(), "trials": facts.rows()}
+            self._asked = Asked(client, facts, self._lock, MachineWatch(context.workspace))
+            self._begun.set()
+            self._tell(state)
+            while not self._closed.is_set():
+                rang = watch.wait(_LOOK)
+                if self._closed.is_set():
+                    break
+                if not rang and not facts.record.status.is_finished:
+                    lifeline.check()
+                self._tell_change(facts)
+                self._closed.wait(_CALM)
+
+    @contextmanager
+    def _ringing(self, watch: Watch) -> Iterator[None]:
+        """Let the end be heard at once."""
+        with self._guard:
+            self._watch = watch
         try:
-            client = self._client = self._connect(self._root)
-            lifeline = Lifeline(client.context)
-            with open_watch(client.context) as watch:
-                with self._lock:
-                    facts = self._facts = JobFacts(client.context.store, client.context.workspace, self._name)
-                self._tell({"type": "state", "header": facts.header(), "trials": facts.rows()})
-                while not self._closed.is_set():
-                    rang = watch.wait(_LOOK)
-                    if self._closed.is_set():
-                        break
-                    if not rang and not facts.record.status.is_finished:
-                        lifeline.check()
-                    self._tell_change(facts)
-                    self._closed.wait(_CALM)
-        except WorkbenchError as error:
-            self._tell({"type": "gone", "error": str(error)})
+            yield
         finally:
-            if self._client is not None and self._closed.is_set():
-                self._client.context.store.close()
+            with self._guard:
+                self._watch = None
 
     def _tell_change(self, facts: JobFacts) -> None:
         with self._lock:
@@ -108,31 +149,26 @@ class ViewSession:
             }
         self._tell(message)
 
+    # Answers
+
     def _answer(self, message: dict[str, Any]) -> None:
         reply: dict[str, Any] = {"type": "reply", "id": message.pop("id", None)}
-        try:
-            verb = VERBS[message.pop("verb")]
-            self._tell({**reply, "ok": True, "value": verb(self._asked(), **message)})
-        except WorkbenchError as error:
-            self._tell({**reply, "ok": False, "error": str(error)})
-        except Exception as error:  # noqa: BLE001
-            # Whatever went wrong: the view waits for an answer, and the log is where the cause belongs.
-            _log.exception("a view of %s asked for what failed", self._name)
-            self._tell({**reply, "ok": False, "error": f"{type(error).__name__}: {error}"})
+        with self._working():
+            try:
+                verb = VERBS[message.pop("verb")]
+                self._tell({**reply, "ok": True, "value": verb(self._wait_for_facts(), **message)})
+            except WorkbenchError as error:
+                self._tell({**reply, "ok": False, "error": str(error)})
+            except Exception as error:  # noqa: BLE001
+                # Whatever went wrong: the view waits for an answer, and the log is where the cause belongs.
+                _log.exception("a view of %s asked for what failed", self._name)
+                self._tell({**reply, "ok": False, "error": f"{type(error).__name__}: {error}"})
 
-    def _asked(self) -> Asked:
-        deadline = time.monotonic() + 30
-        while self._facts is None and time.monotonic() < deadline and not self._closed.wait(0.02):
-            pass
-        if self._facts is None or self._client is None:
-            raise WorkbenchError("the workspace is not there", self._root)
-        return Asked(self._client, self._facts, self._lock, self._ask_devices)
-
-    def _ask_devices(self) -> Devices:
-        """Return who answers about GPUs: one for the session, for the driver takes its time to open."""
-        if self._devices is None and self._client is not None:
-            self._devices = devices_from(read_settings(self._client.context.workspace).devices)
-        return self._devices or NvmlDevices()
+    def _wait_for_facts(self) -> Asked:
+        self._begun.wait(_PATIENCE)
+        if self._asked is None:
+            raise WorkbenchError("the workspace or the job is not there", self._root)
+        return self._asked
 
     def _tell(self, message: dict[str, Any]) -> None:
         if self._closed.is_set():
@@ -140,4 +176,4 @@ class ViewSession:
         try:
             self._send(message)
         except OSError:
-            self._closed.set()
+            self.close()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +13,7 @@ from workbench.store.database import Store
 from workbench.store.files import TrialFolder, WorkspaceFolder
 from workbench.store.overview import Overview, Wanted
 from workbench.trial.progress import read_progress
-from workbench.views.facts import finite
+from workbench.views.facts import finite, plain
 
 __all__ = ["Best", "Metric", "Summaries", "Summary", "WorkspaceFacts"]
 
@@ -162,7 +161,7 @@ class Summaries:
             "score": finite(record.score),
             "counts": dict(overview.counts),
             "total": overview.total,
-            "params": _plain(record.params if record.parent else overview.literals),
+            "params": plain(record.params if record.parent else overview.literals),
             "progress": self.progress(overview) if of_notebook and not is_sweep else None,
             "tags": {name: str(value) for name, value in record.tags.items()},
             "folder": folder,
@@ -182,15 +181,3 @@ def _best(overview: Overview) -> Best | None:
         "number": int(number) if number.isdigit() else None,
         "score": finite(overview.record.score),
     }
-
-
-def _plain(params: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _value(value) for name, value in params.items()}
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, float):
-        return finite(value)
-    if isinstance(value, Mapping):
-        return {str(name): _value(inner) for name, inner in value.items()}
-    return value if isinstance(value, int | str | bool | Sequence) or value is None else json.dumps(value)

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import codecs
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
+from workbench.client.machine import MachineWatch
 from workbench.client.ml_client import MLClient
 from workbench.client.registration import candidate, check_model, register
 from workbench.errors import NotFoundError, ValidationException
 from workbench.store.records import JobRecord
-from workbench.trial.devices import Devices
 from workbench.views.facts import JobFacts
 from workbench.views.figures import FIGURES, draw
-from workbench.views.narrowing import brushed
+from workbench.views.files import written_files
+from workbench.views.narrowing import brushed, narrowed_text
 from workbench.views.resources import machine, usage
 from workbench.views.snapshot import job_snapshot
 
 __all__ = ["VERBS", "Asked"]
 
 _MOST_LOG = 1 << 16  # bytes of a log that one answer holds
+_MOST_FILES = 500
+_UTF_8 = codecs.getincrementaldecoder("utf-8")
 
 _Read = TypeVar("_Read")
 
@@ -33,13 +38,13 @@ class Asked:
         client: of the workspace.
         facts: of the job that is shown.
         lock: held while facts are read.
-        devices: who answers about GPUs.
+        machine: looks at the machine.
     """
 
     client: MLClient
     facts: JobFacts
     lock: threading.Lock
-    devices: Callable[[], Devices]
+    machine: MachineWatch
 
     def read(self, use: Callable[[JobFacts], _Read]) -> _Read:
         """Return what ``use`` makes of the facts."""
@@ -88,14 +93,17 @@ def _log(asked: Asked, trial: str | None = None, offset: int | None = None) -> d
     if offset is None and begin:  # not in the middle of a line
         cut = text.find(b"\n") + 1
         begin, text = begin + cut, text[cut:]
-    return {"trial": record.name, "begin": begin, "end": begin + len(text), "text": text.decode(errors="replace")}
+    decoder = _UTF_8(errors="replace")
+    shown = decoder.decode(text)
+    half = len(decoder.getstate()[0])  # of a character whose other half comes with the next part, or is to be written
+    return {"trial": record.name, "begin": begin, "end": begin + len(text) - half, "text": shown}
 
 
 def _usage(asked: Asked) -> list[dict[str, Any]]:
     with asked.lock:
         members = [*asked.facts.trials.values()] if asked.facts.is_sweep else [asked.facts.record]
     running = [record for record in members if str(record.status) == "Running"]
-    workspace, devices = asked.client.context.workspace, asked.devices()
+    workspace, devices = asked.client.context.workspace, asked.machine.devices()
     return [
         {"name": record.name, "number": record.number, **usage(workspace.trial(record.folder), devices)}
         for record in running
@@ -103,7 +111,7 @@ def _usage(asked: Asked) -> list[dict[str, Any]]:
 
 
 def _machine(asked: Asked) -> dict[str, Any]:
-    return machine(asked.client.context, asked.devices())
+    return machine(asked.client.context, asked.machine)
 
 
 def _snapshot(asked: Asked) -> dict[str, str]:
@@ -116,19 +124,20 @@ def _snapshot(asked: Asked) -> dict[str, str]:
 def _outputs(asked: Asked, trial: str | None = None) -> dict[str, Any]:
     record = asked.trial(trial)
     folder = asked.client.context.workspace.trial(record.folder)
-    files = sorted(path for path in folder.outputs.rglob("*") if path.is_file()) if folder.outputs.is_dir() else []
+    files = islice(written_files(folder.outputs), _MOST_FILES)
     job = asked.client.jobs.get(record.name)
     return {
         "trial": record.name,
         "folder": str(folder.root),
         "notebook": str(folder.notebook) if folder.notebook.exists() else None,
         "values": job.output_values if hasattr(job, "output_values") else {},
-        "files": [{"path": str(path.relative_to(folder.root)), "bytes": path.stat().st_size} for path in files[:500]],
+        "files": [{"path": str(one.path.relative_to(folder.root)), "bytes": one.size} for one in files],
     }
 
 
 def _cancel(asked: Asked, names: list[str] | None = None) -> str:
-    for name in names or [asked.facts.name]:
+    wanted = [asked.client.jobs.record(name).name for name in names or [asked.facts.name]]  # all of them, or none
+    for name in wanted:
         asked.client.jobs.begin_cancel(name)
     return "asked to stop"
 
@@ -153,7 +162,7 @@ def _narrow(asked: Asked, ranges: Mapping[str, list[tuple[float, float]]]) -> st
     with asked.lock:
         space = brushed(asked.facts, ranges)
     asked.client.sweeps.narrow(asked.facts.name, **space)
-    return "the trials yet to come are drawn from " + ", ".join(f"{name}: {value}" for name, value in space.items())
+    return narrowed_text(space)
 
 
 def _rerun(asked: Asked, trial: str | None = None) -> dict[str, Any]:

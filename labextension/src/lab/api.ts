@@ -22,6 +22,13 @@ interface Refusal {
   problems?: Problem[];
 }
 
+/** Bytes of a file of `size` bytes, from `begin` on; `begin` is beyond the end of a file that has become shorter. */
+export interface FilePart {
+  bytes: ArrayBuffer;
+  begin: number;
+  size: number;
+}
+
 /** The server's addresses, asked with the credentials of the page. */
 export class Api {
   /**
@@ -59,17 +66,24 @@ export class Api {
   }
 
   /**
-   * What a file has from a byte on: empty when there is nothing more. The byte before is asked for too, since a browser
-   * reports a range in which nothing is (416) as an error in its console.
+   * What a file has from a byte on, or at its end for null; `most` bytes at once. The byte before is asked for too, since
+   * a browser reports a range in which nothing is (416) as an error in its console.
    */
-  async bytesFrom(path: string, begin: number): Promise<ArrayBuffer> {
-    const init: RequestInit = begin > 0 ? { headers: { Range: `bytes=${begin - 1}-` } } : {};
-    const answer = await ServerConnection.makeRequest(this.address(`api/${path}`, {}), { ...init, cache: 'no-store' }, this.settings);
+  async part(path: string, begin: number | null, most: number): Promise<FilePart> {
+    const first = begin === null ? null : Math.max(0, begin - 1);
+    const range = first === null ? `bytes=-${most}` : `bytes=${first}-${first + most}`;
+    const answer = await ServerConnection.makeRequest(this.address(`api/${path}`, {}), { headers: { Range: range }, cache: 'no-store' }, this.settings);
+    const told = /^bytes (?:(\d+)-\d+|\*)\/(\d+)$/.exec(answer.headers.get('Content-Range') ?? '');
+    if (answer.status === 416) {
+      return { bytes: new ArrayBuffer(0), begin: 0, size: Number(told?.[2] ?? 0) };
+    }
     if (!answer.ok) {
       throw await refused(answer);
     }
     const found = await answer.arrayBuffer();
-    return begin > 0 ? found.slice(answer.status === 206 ? 1 : begin) : found;
+    const at = Number(told?.[1] ?? 0);
+    const size = Number(told?.[2] ?? found.byteLength);
+    return begin === null ? { bytes: found, begin: at, size } : { bytes: found.slice(begin - at), begin, size };
   }
 
   /** Open the server's WebSocket at an address. */

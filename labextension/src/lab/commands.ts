@@ -3,14 +3,18 @@ import { PathExt } from '@jupyterlab/coreutils';
 import type { CommandRegistry } from '@lumino/commands';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import type { Widget } from '@lumino/widgets';
-import { jobPath, said } from './api';
+import { jobPath } from './api';
 import type { Beside } from './beside';
 import { workbenchIcon } from './icons';
 import { CommandIDs } from './ids';
+import { orSay } from './notify';
 import { isFinished, type Summary } from './protocol';
 import type { Workbench } from './workbench';
 
 type Args = ReadonlyPartialJSONObject;
+
+/** What a trial has executed is there to be read, without a kernel; whoever runs a cell of it is asked for one. */
+const TO_BE_READ = { kernelPreference: { shouldStart: false, autoStartDefault: false } };
 
 /** What can be done with one job; without a name it is the one that is chosen in the panel. */
 export function addJobCommands(commands: CommandRegistry, workbench: Workbench, beside: Beside): void {
@@ -124,7 +128,7 @@ export function addJobCommands(commands: CommandRegistry, workbench: Workbench, 
         } else if (job.notebook === null) {
           throw new Error(trans.__('%1 has no output notebook.', name));
         } else {
-          beside.opened((await commands.execute('docmanager:open', { path: job.notebook, options: { ...beside.options } })) as Widget | undefined);
+          beside.opened((await commands.execute('docmanager:open', { path: job.notebook, options: { ...beside.options }, ...((await workbench.notebooks?.hasWidgets(job.notebook)) ? {} : TO_BE_READ) })) as Widget | undefined);
         }
       },
       part === 'notebook' ? { isVisible: args => known(args) === null || known(args)?.notebook !== null } : {}
@@ -144,13 +148,4 @@ export function addJobCommands(commands: CommandRegistry, workbench: Workbench, 
 
 async function refresh(workbench: Workbench, name: string): Promise<void> {
   workbench.model.add([await workbench.api.get<Summary>(jobPath(name))]);
-}
-
-/** Do it, or say in words why it could not be done. */
-export async function orSay(run: () => Promise<unknown>): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    Notification.error(said(error), { autoClose: false });
-  }
 }

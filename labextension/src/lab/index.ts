@@ -11,14 +11,14 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
 import { insertCells } from '../cells';
-import { addJobCommands, orSay } from './commands';
+import { addJobCommands } from './commands';
 import { Beside } from './beside';
 import { EXAMPLE } from './example';
 import type { FormPage } from './form/page';
 import { workbenchIcon } from './icons';
 import { CommandIDs, PLUGIN } from './ids';
 import { Notebooks } from './notebooks';
-import { notify } from './notify';
+import { notify, orSay } from './notify';
 import { markOutputs, originOf } from './origin';
 import { addPages } from './pages';
 import { JobsPanel } from './panel';
@@ -167,12 +167,13 @@ const notebookPlugin: JupyterFrontEndPlugin<void> = {
       label: trans.__('Open the Trial of This Notebook'),
       isEnabled: () => tracker.currentWidget !== null && originOf(tracker.currentWidget, workbench) !== null,
       describedBy: { args: { type: 'object', properties: {} } },
-      execute: async () => {
-        const job = tracker.currentWidget && originOf(tracker.currentWidget, workbench);
-        if (job) {
-          await commands.execute(CommandIDs.open, { name: job });
-        }
-      }
+      execute: () =>
+        orSay(async () => {
+          const job = tracker.currentWidget && originOf(tracker.currentWidget, workbench);
+          if (job) {
+            await commands.execute(CommandIDs.open, { name: job });
+          }
+        })
     });
     commands.addCommand(CommandIDs.example, {
       label: trans.__('Try an Example'),
@@ -194,7 +195,7 @@ const notebookPlugin: JupyterFrontEndPlugin<void> = {
           const file = browser?.selectedItems().next().value;
           if (file) {
             const { content } = await documents.services.contents.get(file.path, { type: 'file', format: 'text', content: true });
-            await commands.execute(CommandIDs.runYaml, { yaml: String(content), path: file.path });
+            await commands.execute(CommandIDs.runYaml, { yaml: String(content), path: books.onServer(file.path) });
           }
         })
     });

@@ -49,6 +49,8 @@ export class JobsModel implements Listener {
   problem = '';
   queue: Queue | null = null;
   workspace: Workspace | null = null;
+  /** Whether the archived jobs are known too. */
+  archivedLoaded = false;
 
   private readonly children = new Map<string, Children>();
   private readonly folded = new Set<string>();
@@ -79,11 +81,37 @@ export class JobsModel implements Listener {
   }
 
   setLink(link: Link): void {
+    if (link === 'down' && this.link === 'missing') {
+      return; // it is tried again and again, and for the same reason in vain
+    }
     const back = link === 'up' && this.link === 'down';
+    if (link !== this.link) {
+      this.problem = ''; // said by a line that is no more, or why there was none
+    }
     this.link = link;
     if (back) {
-      this.parents.forEach(parent => void this.load(parent, this.children.get(parent)?.trials.size));
+      this.parents.forEach(parent => void this.load(parent, this.children.get(parent)?.trials.size || undefined));
     }
+    this.changed.emit();
+  }
+
+  /** Take note that the server tells nothing, and why. */
+  refuse(problem: string): void {
+    if (this.problem !== problem) {
+      this.problem = problem;
+      this.changed.emit();
+    }
+  }
+
+  /** Know nothing any more, as at first: another workspace is meant from now on. */
+  forget(): void {
+    this.jobs.clear();
+    this.children.clear();
+    this.cursor = 0;
+    this.loaded = this.archivedLoaded = false;
+    this.queue = null;
+    this.workspace = null;
+    this.problem = '';
     this.changed.emit();
   }
 
@@ -93,7 +121,6 @@ export class JobsModel implements Listener {
       this.changed.emit();
       return;
     }
-    this.problem = '';
     const first = !this.loaded;
     if (message.type === 'state') {
       this.workspace = message.workspace;
@@ -109,7 +136,7 @@ export class JobsModel implements Listener {
     if (message.queue) {
       this.queue = message.queue;
     }
-    message.jobs.forEach(job => this.put(job, first));
+    message.jobs.forEach(job => this.put(job, first, message.type === 'state'));
     this.changed.emit();
   }
 
@@ -118,7 +145,7 @@ export class JobsModel implements Listener {
     this.changed.emit();
   }
 
-  /** Add jobs that the server does not push, such as archived ones. */
+  /** Add jobs that the server was asked for, such as archived ones; what it has pushed since then stays. */
   add(jobs: Summary[]): void {
     jobs.forEach(job => this.put(job, true));
     this.changed.emit();
@@ -157,9 +184,14 @@ export class JobsModel implements Listener {
     children.problem = null;
     this.changed.emit();
     try {
-      const page = await this.loadTrials(parent, again === undefined ? children.trials.size : 0, again);
+      const before = children.trials.size;
+      const page = await this.loadTrials(parent, again === undefined ? before : 0, again);
       children.total = page.total;
       page.jobs.forEach(trial => keepNewer(children.trials, trial));
+      if (again === undefined && children.trials.size === before && page.total > before) {
+        // Trials that ran again have changed their places meanwhile: what is missing is not where the next page begins.
+        (await this.loadTrials(parent, 0, page.total)).jobs.forEach(trial => keepNewer(children.trials, trial));
+      }
     } catch (error) {
       children.problem = error instanceof Error ? error.message : String(error);
     }
@@ -227,7 +259,7 @@ export class JobsModel implements Listener {
     return [row, ...rows];
   }
 
-  private put(job: Summary, quiet: boolean): void {
+  private put(job: Summary, quiet: boolean, whole = false): void {
     if (job.parent !== null) {
       const children = this.children.get(job.parent);
       if (children) {
@@ -236,6 +268,9 @@ export class JobsModel implements Listener {
       return;
     }
     const before = this.jobs.get(job.name);
+    if (before && job.seq < before.seq && !whole) {
+      return; // an answer that was overtaken by what the server has pushed
+    }
     this.jobs.set(job.name, job);
     const children = this.children.get(job.name);
     if (children) {
@@ -262,8 +297,11 @@ function endOf({ problem, loading, total }: Children, shown: number): Left | nul
   return total > shown ? { is: 'more', trials: total - shown } : shown ? null : { is: 'none' };
 }
 
+/** An answer may be overtaken by what the server pushes meanwhile. */
 function keepNewer(trials: Map<string, Summary>, trial: Summary): number {
-  trials.set(trial.name, trial);
+  if (trial.seq >= (trials.get(trial.name)?.seq ?? 0)) {
+    trials.set(trial.name, trial);
+  }
   return trials.size;
 }
 

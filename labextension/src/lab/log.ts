@@ -3,11 +3,13 @@ import { textEditorIcon } from '@jupyterlab/ui-components';
 import { Widget } from '@lumino/widgets';
 import { h } from '../view/dom';
 import { jobPath, said } from './api';
-import { isFinished } from './protocol';
+import { isFinished, type Summary } from './protocol';
 import type { Workbench } from './workbench';
 
 const EVERY = 1000;
+const MOST_READ = 1_000_000; // bytes at once; of a longer log the end is shown
 const MOST_SHOWN = 2_000_000;
+const NEWLINE = 10;
 
 /** What a job prints, beside its page; it grows as the log does. */
 export class LogPage extends MainAreaWidget<LogText> {
@@ -22,8 +24,10 @@ export class LogPage extends MainAreaWidget<LogText> {
 
 class LogText extends Widget {
   private readonly text = h('pre', { class: 'wbl-log', tabindex: 0 });
-  private readonly decoder = new TextDecoder();
-  private position = 0;
+  private decoder = new TextDecoder();
+  /** The byte up to which it is shown; null before anything is. */
+  private position: number | null = null;
+  private attempt = 0;
   private timer = 0;
   private busy = false;
 
@@ -58,20 +62,45 @@ class LogText extends Widget {
       return;
     }
     this.busy = true;
-    let over = false;
+    let more = true;
+    let behind = false;
     try {
-      over = isFinished(await this.workbench.api.get(jobPath(this.job))); // before the log: what it printed last is then in it
-      const part = await this.workbench.api.bytesFrom(jobPath(this.job, 'log'), this.position);
-      this.position += part.byteLength;
-      this.append(this.decoder.decode(part, { stream: true }), over);
-      over = over && part.byteLength === 0;
+      const job = await this.workbench.api.get<Summary>(jobPath(this.job)); // before the log: what it printed last is then in it
+      if (job.attempt !== this.attempt) {
+        this.attempt = job.attempt; // tried again: its log is another one
+        this.clear();
+      }
+      behind = await this.read(isFinished(job));
+      more = behind || !isFinished(job);
     } catch (error) {
       this.text.dataset['problem'] = said(error);
     }
     this.busy = false;
-    if (!over) {
-      this.timer = window.setTimeout(() => void this.follow(), EVERY);
+    if (more && !this.isDisposed) {
+      this.timer = window.setTimeout(() => void this.follow(), behind ? 0 : EVERY);
     }
+  }
+
+  /** Show what is new; whether there is more of it already. */
+  private async read(over: boolean): Promise<boolean> {
+    const { bytes, begin, size } = await this.workbench.api.part(jobPath(this.job, 'log'), this.position, MOST_READ);
+    if (this.position !== null && (size < this.position || size - this.position > MOST_SHOWN)) {
+      this.clear(); // it was cut, or is too far ahead to be followed
+      return true;
+    }
+    const cut = this.position === null && begin > 0 ? new Uint8Array(bytes).indexOf(NEWLINE) + 1 : 0;
+    if (this.position === null && begin > 0) {
+      this.text.textContent = `${this.workbench.trans.__('… the beginning is in the file')}\n`;
+    }
+    this.position = begin + bytes.byteLength;
+    this.append(this.decoder.decode(bytes.slice(cut), { stream: true }), over);
+    return this.position < size;
+  }
+
+  private clear(): void {
+    this.position = null;
+    this.decoder = new TextDecoder();
+    this.text.textContent = '';
   }
 
   private append(more: string, over: boolean): void {

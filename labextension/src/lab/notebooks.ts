@@ -20,6 +20,17 @@ export class Notebooks {
     return this.tracker.currentWidget;
   }
 
+  /** Where the server has a file: without the name of the drive that JupyterLab has it from, as `RTC:` where people edit together. */
+  onServer(path: string): string {
+    return this.contents().localPath(path);
+  }
+
+  /** Whether a notebook holds the state of widgets, such as progress bars: ipywidgets shows none without a kernel. */
+  async hasWidgets(path: string): Promise<boolean> {
+    const { content } = await this.contents().get(path, { type: 'notebook', content: true });
+    return (content as { metadata?: { widgets?: unknown } }).metadata?.widgets !== undefined;
+  }
+
   /** Save a notebook if it is open and was changed. */
   async save(path: string): Promise<void> {
     const context = this.opened(path)?.context;

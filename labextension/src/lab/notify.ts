@@ -1,6 +1,7 @@
 import { Notification } from '@jupyterlab/apputils';
 import type { CommandRegistry } from '@lumino/commands';
 import { number } from '../view/dom';
+import { said } from './api';
 import { CommandIDs } from './ids';
 import type { Event } from './jobs';
 import type { Workbench } from './workbench';
@@ -42,4 +43,13 @@ function told({ kind, job }: Event, { trans }: Workbench): [string, 'success' | 
     return [trans.__('%1 has completed.', name) + best, 'success'];
   }
   return job.status === 'Failed' ? [trans.__('%1 has failed.', name), 'error'] : [trans.__('%1 was stopped.', name), 'info'];
+}
+
+/** Do it, or say in words why it could not be done. */
+export async function orSay(run: () => Promise<unknown>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    Notification.error(said(error), { autoClose: false });
+  }
 }

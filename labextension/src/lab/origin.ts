@@ -8,7 +8,7 @@ import type { Workbench } from './workbench';
 /** The trial that a notebook is the output of; null for one that nobody executed. */
 export function originOf(panel: NotebookPanel, workbench: Workbench): string | null {
   const told = panel.content.model?.getMetadata('workbench') as { job?: unknown } | undefined;
-  return typeof told?.job === 'string' ? told.job : workbench.model.ofPath(panel.context.path);
+  return typeof told?.job === 'string' ? told.job : workbench.model.ofPath(workbench.notebooks?.onServer(panel.context.path) ?? panel.context.path);
 }
 
 /** Put a line above each notebook that a trial has left, which leads back to the trial. */

@@ -1,11 +1,13 @@
 import type { ILayoutRestorer, JupyterFrontEnd } from '@jupyterlab/application';
 import { WidgetTracker, type MainAreaWidget } from '@jupyterlab/apputils';
+import { ASK, type Asked } from '../view/asking';
 import { jobPath } from './api';
 import type { Beside } from './beside';
 import { modelsIcon, workbenchIcon } from './icons';
 import { CommandIDs } from './ids';
 import type { LogPage } from './log';
 import type { ModelsPage } from './models';
+import { orSay } from './notify';
 import type { JobPage } from './page';
 import type { Workbench } from './workbench';
 
@@ -39,11 +41,11 @@ export function addPages(app: JupyterFrontEnd, workbench: Workbench, restorer: I
       }
       const { JobPage } = await import('./page');
       const page = jobs.find(other => other.job === job) ?? new JobPage(workbench, commands, job);
-      page.node.addEventListener('workbench:insert-cell', event => {
-        const { source, run } = (event as CustomEvent<{ source: string; run: boolean }>).detail;
+      page.node.addEventListener(ASK, event => {
+        const { source, run } = (event as CustomEvent<Asked>).detail;
         event.preventDefault();
         event.stopPropagation();
-        void workbench.notebooks?.insert(source, run);
+        void orSay(() => workbench.notebooks?.insert(source, run) ?? Promise.resolve());
       });
       show(page, jobs, typeof args['ref'] === 'string' && args['ref'] ? { ref: args['ref'] } : {});
     }
@@ -63,16 +65,17 @@ export function addPages(app: JupyterFrontEnd, workbench: Workbench, restorer: I
     isEnabled: args => meant(args) !== '',
     isVisible: args => workbench.model.find(meant(args))?.type !== 'sweep',
     describedBy: { args: name },
-    execute: async args => {
-      const job = await loggedJob(workbench, meant(args));
-      const { LogPage } = await import('./log');
-      const page = logs.find(other => other.job === job) ?? new LogPage(workbench, job);
-      if (!page.isAttached) {
-        void logs.add(page);
-        beside.add(page);
-      }
-      shell.activateById(page.id);
-    }
+    execute: args =>
+      orSay(async () => {
+        const job = await loggedJob(workbench, meant(args));
+        const { LogPage } = await import('./log');
+        const page = logs.find(other => other.job === job) ?? new LogPage(workbench, job);
+        if (!page.isAttached) {
+          void logs.add(page);
+          beside.add(page);
+        }
+        shell.activateById(page.id);
+      })
   });
   commands.addCommand(CommandIDs.openModels, {
     label: args => (args['isPalette'] ? trans.__('Open Registered Models') : trans.__('Registered Models')),

@@ -21,13 +21,12 @@ export class JobsPanel extends Widget {
   private readonly group: HTMLButtonElement;
   private readonly message = h('div', { class: 'wbl-message', role: 'status' });
   private readonly empty = h('div', { class: 'wbl-empty' });
-  private readonly refresh: ReturnType<typeof throttled>;
-  private archivedAsked = false;
+  private refresh: ReturnType<typeof throttled>;
 
   constructor(
     private readonly model: JobsModel,
     private readonly commands: CommandRegistry,
-    settings: Settings,
+    private readonly settings: Settings,
     private readonly trans: TranslationBundle,
     private readonly loadArchived: () => Promise<void>
   ) {
@@ -74,10 +73,12 @@ export class JobsPanel extends Widget {
     layout.addWidget(new Strip(model, trans));
     this.layout = layout;
     model.changed.connect(this.refresh);
+    settings.changed.connect(this.pace, this); // they are loaded only after this is made
     this.draw();
   }
 
   override dispose(): void {
+    this.settings.changed.disconnect(this.pace, this);
     this.model.changed.disconnect(this.refresh);
     this.refresh.cancel();
     super.dispose();
@@ -93,6 +94,14 @@ export class JobsPanel extends Widget {
     (this.tree.isHidden ? this.empty.querySelector('button') : this.tree.node)?.focus();
   }
 
+  private pace(): void {
+    this.model.changed.disconnect(this.refresh);
+    this.refresh.cancel();
+    this.refresh = throttled(() => this.draw(), this.settings.current.refreshRate);
+    this.model.changed.connect(this.refresh);
+    this.refresh();
+  }
+
   private button(icon: LabIcon, title: string, run: () => void): HTMLButtonElement {
     const button = h('button', { type: 'button', class: 'wbl-iconbutton', title, 'aria-label': title, click: run });
     icon.element({ container: button, width: '16px', height: '16px' });
@@ -101,8 +110,7 @@ export class JobsPanel extends Widget {
 
   private choose(status: StatusFilter): void {
     this.model.setFilter({ status });
-    if (status === 'archived' && !this.archivedAsked) {
-      this.archivedAsked = true;
+    if (status === 'archived' && !this.model.archivedLoaded) {
       void this.loadArchived();
     }
   }
@@ -133,7 +141,7 @@ export class JobsPanel extends Widget {
       Canceled: trans.__('Canceled'),
       archived: trans.__('Archived')
     };
-    const text = (filter: StatusFilter): string => (filter === 'archived' && !this.archivedAsked ? titles[filter] : `${titles[filter]} (${counts[filter]})`);
+    const text = (filter: StatusFilter): string => (filter === 'archived' && !this.model.archivedLoaded ? titles[filter] : `${titles[filter]} (${counts[filter]})`);
     if (this.status.options.length === 0) {
       this.status.append(...FILTERS.map(filter => h('option', { value: filter })));
     }
@@ -161,11 +169,11 @@ export class JobsPanel extends Widget {
     if (model.link === 'missing') {
       return trans.__('The server has no workbench extension. In a terminal: jupyter server extension enable workbench.server, then restart Jupyter.');
     }
-    if (model.link === 'down') {
-      return trans.__('The server does not answer; trying again. Jobs do not need it: they go on.');
-    }
     if (model.problem) {
       return model.problem;
+    }
+    if (model.link === 'down') {
+      return trans.__('The server does not answer; trying again. Jobs do not need it: they go on.');
     }
     if (!model.loaded) {
       return trans.__('Loading …');

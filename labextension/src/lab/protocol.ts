@@ -18,6 +18,8 @@ export interface Summary {
   started: number | null;
   ended: number | null;
   archived: boolean;
+  /** From 1; a trial that is tried again begins anew under its name. */
+  attempt: number;
   metric: { name: string; goal: string } | null;
   best: { name: string; number: number | null; score: number | null } | null;
   score: number | null;
@@ -30,6 +32,8 @@ export interface Summary {
   folder: string;
   notebook: string | null;
   log: string | null;
+  /** The number of its last change. */
+  seq: number;
 }
 
 /** Memory in bytes; `holders` are the trials that run on it. */
@@ -114,7 +118,7 @@ export interface Problem {
   todo?: string | null;
 }
 
-export const FINISHED = ['Completed', 'Failed', 'Canceled'];
+const FINISHED = ['Completed', 'Failed', 'Canceled'];
 
 export function isFinished(job: Summary): boolean {
   return FINISHED.includes(job.status);

@@ -135,7 +135,7 @@ export class Tree extends Widget {
     const attributes: Record<string, string | number | boolean> = {
       role: 'treeitem',
       class: `wbl-row wbl-${row.kind}${active ? ' wbl-active' : ''}`,
-      id: `${this.prefix}-${row.key}`,
+      id: `${this.prefix}-${encodeURIComponent(row.key)}`,
       'aria-level': row.level,
       'aria-posinset': row.position,
       'aria-setsize': row.size,

@@ -47,7 +47,7 @@ export function ended(job: Summary): number {
 }
 
 /** A status in the user's language. */
-export function statusWord(status: string, trans: TranslationBundle): string {
+function statusWord(status: string, trans: TranslationBundle): string {
   switch (status) {
     case 'Completed':
       return trans.__('Completed');

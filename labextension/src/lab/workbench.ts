@@ -3,6 +3,7 @@ import type { ServerConnection } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Api, ApiError, jobPath } from './api';
 import { Changes } from './changes';
+import { orSay } from './notify';
 import { JobsModel } from './jobs';
 import type { Notebooks } from './notebooks';
 import type { Page, Summary, Workspace } from './protocol';
@@ -33,14 +34,21 @@ export class Workbench {
     this.model.changed.connect(this.lookWhy, this);
   }
 
-  /** Begin to listen; what was known stays, and is brought up to date. */
+  /** Listen to the workspace that the settings say, and know only of that. */
   listen(): void {
     this.changes?.close();
+    this.changes = null;
+    this.model.forget();
+    if (this.model.filter.status === 'archived') {
+      void orSay(() => this.loadArchived());
+    }
     this.changes = new Changes(() => this.api.socket('changes'), this.model);
   }
 
   async loadArchived(): Promise<void> {
-    this.model.add((await this.api.get<Page>('jobs', { archived: true })).jobs);
+    const { jobs } = await this.api.get<Page>('jobs', { archived: true });
+    this.model.archivedLoaded = true;
+    this.model.add(jobs);
   }
 
   /** What is known of a job; asked for where it is not known yet. */
@@ -62,6 +70,8 @@ export class Workbench {
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) {
         this.model.setLink('missing');
+      } else if (error instanceof ApiError) {
+        this.model.refuse(error.message); // it answers: it is not away
       }
     }
   }

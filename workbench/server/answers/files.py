@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-import os
-from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from typing_extensions import TypedDict
@@ -12,6 +11,7 @@ from typing_extensions import TypedDict
 from workbench.errors import NotFoundError
 from workbench.server.operations import Call, FileAnswer, Operation
 from workbench.server.places import file_inside
+from workbench.views.files import written_files
 
 __all__ = ["OPERATIONS", "Artifact", "Artifacts"]
 
@@ -48,16 +48,12 @@ def _log(call: Call) -> FileAnswer:
 def _artifacts(call: Call) -> Artifacts:
     """The files that a job or trial has written."""
     folder = _folder(call)
-    files: list[Artifact] = []
-    for path in _files(folder):
-        if len(files) == _MOST_FILES:
-            break
-        status = path.stat(follow_symlinks=False)
-        name = path.relative_to(folder).as_posix()
-        files.append({"path": name, "bytes": status.st_size, "modified": status.st_mtime})
-    else:
-        return {"folder": call.workspace.summaries.path(folder), "files": files, "more": False}
-    return {"folder": call.workspace.summaries.path(folder), "files": files, "more": True}
+    found = list(islice(written_files(folder), _MOST_FILES + 1))
+    files: list[Artifact] = [
+        {"path": one.path.relative_to(folder).as_posix(), "bytes": one.size, "modified": one.modified}
+        for one in found[:_MOST_FILES]
+    ]
+    return {"folder": call.workspace.summaries.path(folder), "files": files, "more": len(found) > _MOST_FILES}
 
 
 def _artifact(call: Call) -> FileAnswer:
@@ -70,19 +66,6 @@ def _artifact(call: Call) -> FileAnswer:
 def _folder(call: Call) -> Path:
     record = call.reader.jobs.record(call.name)
     return call.reader.context.workspace.trial(record.folder).artifacts
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield the regular files of a folder, its sub-folders in order; links are not followed."""
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:  # nothing was written yet, or it has just been removed
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _files(Path(entry.path))
-        elif entry.is_file(follow_symlinks=False):
-            yield Path(entry.path)
 
 
 OPERATIONS = (

@@ -53,6 +53,8 @@ class Form extends Widget {
   private readonly sweepOnly: HTMLElement[] = [];
   private readonly modes = new Map<boolean, HTMLInputElement>();
   private checked = 0;
+  private loads = 0;
+  private isSubmitting = false;
   private readonly checkSoon: ReturnType<typeof throttled>;
   private readonly stopWatching: () => void;
 
@@ -94,11 +96,16 @@ class Form extends Widget {
 
   private async load(): Promise<void> {
     const { api, settings } = this.workbench;
+    this.loads += 1;
+    const load = this.loads;
     try {
-      const [found, source] = await Promise.all([api.get<NotebookParameters>('notebooks/parameters', { path: this.path }), this.notebooks.source(this.path)]);
+      const [found, source] = await Promise.all([api.get<NotebookParameters>('notebooks/parameters', { path: this.notebooks.onServer(this.path) }), this.notebooks.source(this.path)]);
+      if (load !== this.loads || this.isDisposed) {
+        return; // it was saved again meanwhile
+      }
       this.metrics = metricsIn(source);
       const first = this.draft === null;
-      this.draft ??= draftOf(this.path, found, this.metrics, this.isSweep, settings.current.concurrentTrials);
+      this.draft ??= draftOf(this.notebooks.onServer(this.path), found, this.metrics, this.isSweep, settings.current.concurrentTrials);
       if (first) {
         this.build(this.draft);
       } else {
@@ -110,7 +117,11 @@ class Form extends Widget {
       this.showUntagged(found);
       this.choose(this.draft.sweep);
     } catch (error) {
-      this.node.replaceChildren(h('div', { class: 'wbl-message wbl-bad', role: 'alert' }, said(error)));
+      if (this.draft) {
+        this.say(said(error), 'wbl-bad'); // what was filled in stays
+      } else {
+        this.node.replaceChildren(h('div', { class: 'wbl-message wbl-bad', role: 'alert' }, said(error)));
+      }
     }
   }
 
@@ -241,6 +252,9 @@ class Form extends Widget {
     this.checked += 1;
     const wrong = objections(this.draft, this.workbench.trans);
     this.showProblems(wrong);
+    if (this.isSubmitting) {
+      return; // submitting saves the notebook, and that is heard here
+    }
     this.submit.disabled = wrong.length > 0;
     this.told.textContent = wrong.length ? '' : trans.__('Checking …');
     this.told.className = 'wbl-told';
@@ -313,10 +327,11 @@ class Form extends Widget {
   }
 
   private async run(): Promise<void> {
-    if (!this.draft) {
+    if (!this.draft || this.isSubmitting) {
       return;
     }
     const { api, trans } = this.workbench;
+    this.isSubmitting = true;
     this.submit.disabled = true;
     this.say(trans.__('Submitting …'), '');
     this.checked += 1;
@@ -327,6 +342,7 @@ class Form extends Widget {
       await this.commands.execute(CommandIDs.open, { name, ref: this.parent?.id ?? '' });
       this.done();
     } catch (error) {
+      this.isSubmitting = false;
       this.refuse(error);
       this.submit.disabled = false;
       this.say(trans.__('Not submitted'), 'wbl-bad');
