@@ -276,6 +276,7 @@ def test_a_sweep_is_paused_changed_resumed_and_stopped(space: Space, client: MLC
 
 def test_an_edit_of_which_a_part_is_refused_changes_nothing(space: Space, client: MLClient, gate: Gate) -> None:
     name = sweep_of(gate, client, 8, 1)
+    until(client, lambda: client.jobs.record(name).score is not None)  # nothing else happens from now on
     before, told = client.jobs.record(name), space.get(f"jobs/{name}/events")["total"]
     good = {
         "displayName": "half",
