@@ -384,10 +384,14 @@ def test_a_form_keeps_what_was_filled_in_and_is_submitted_once(page: Page, lab: 
     expect(form.locator(".wbl-told")).to_contain_text("Ready: 3 trials")
 
     held: list[Route] = []
-    page.route(re.compile("/api/jobs$"), held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(re.compile(r"/api/jobs\?\d+$"), hold)
     page.evaluate("path => void jupyterapp.commands.execute('workbench:sweep-notebook', { path })", "once.ipynb")
     start = form.locator(".wbl-submit")
-    with page.expect_request(re.compile("/api/jobs$")):
+    with page.expect_request(re.compile(r"/api/jobs\?\d+$")):
         start.click()
     with page.expect_response(re.compile("notebooks/parameters")):
         page.evaluate(_SAVE, "once.ipynb")  # as submitting does where the notebook was changed
