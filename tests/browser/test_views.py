@@ -106,7 +106,7 @@ def test_axe_finds_nothing_serious(page: Page, look: Any, states: dict[str, str]
     view = look("finished")
     for tab in view.get_by_role("tab").all():
         tab.click()
-        expect(view.locator(".wb-panel:visible")).not_to_contain_text(re.compile("Drawing|Loading|Looking for"))
+        expect(view.locator(".wb-panel:visible")).not_to_contain_text(re.compile("Drawing|Working out|Looking for"))
         problems += _problems(page, [states["finished"]], within=".wb-panel:not([hidden])")
     view.get_by_role("tab").first.click()
     shown = [states[state] for state in ("finished", "running", "failed", "empty", "job failed", "job preparing")]

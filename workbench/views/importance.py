@@ -35,7 +35,7 @@ def parameter_importance(facts: JobFacts) -> tuple[dict[str, float], str]:
         if str(trial.status) == "Completed" and trial.score is not None and math.isfinite(trial.score)
     ]
     if len(completed) < _FEWEST:
-        return {}, f"{len(completed)} trials are completed; importance needs {_FEWEST}"
+        return {}, f"{len(completed)} completed trials have a value; {_FEWEST} are needed to tell what matters"
     if len({trial.score for trial in completed}) == 1:
         return {}, "all completed trials have the same value"
     import optuna  # noqa: PLC0415 - half a second
