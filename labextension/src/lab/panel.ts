@@ -190,7 +190,7 @@ export class JobsPanel extends Widget {
         {},
         step(trans.__('Open a notebook'), trans.__('whose parameters stand in one cell, such as learning_rate = 0.01.')),
         step(trans.__('Sweep it'), trans.__('with the Sweep button in its toolbar: say what varies and which metric counts.')),
-        step(trans.__('Watch it here'), trans.__('open it, and register the best model with a click.'))
+        step(trans.__('Watch it here:'), trans.__('open it, compare its trials, and register the best model with a click.'))
       ),
       action(trans.__('Try an example'), CommandIDs.example, true),
       action(trans.__('Choose a notebook …'), CommandIDs.sweepNotebook, false, { choose: true })
