@@ -6,7 +6,7 @@ import { PanelLayout, Widget } from '@lumino/widgets';
 import { h, throttled } from '../view/dom';
 import { modelsIcon, workbenchIcon } from './icons';
 import { CommandIDs } from './ids';
-import type { JobsModel, StatusFilter } from './jobs';
+import type { Filter, JobsModel, StatusFilter } from './jobs';
 import type { Settings } from './settings';
 import { Strip } from './strip';
 import { Tree } from './tree';
@@ -23,6 +23,7 @@ export class JobsPanel extends Widget {
   private readonly empty = h('div', { class: 'wbl-empty' });
   private readonly refresh: ReturnType<typeof throttled>;
   private archivedAsked = false;
+  private shown = false;
 
   constructor(
     private readonly model: JobsModel,
@@ -39,15 +40,15 @@ export class JobsPanel extends Widget {
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', trans.__('Workbench'));
     this.refresh = throttled(() => this.draw(), settings.current.refreshRate);
-    this.search = h('input', { type: 'search', class: 'wbl-search', placeholder: trans.__('Search'), 'aria-label': trans.__('Search jobs'), input: () => model.setFilter({ search: this.search.value }) });
+    this.search = h('input', { type: 'search', class: 'wbl-search', placeholder: trans.__('Search'), 'aria-label': trans.__('Search jobs'), input: () => this.filter({ search: this.search.value }) });
     this.status = h('select', { 'aria-label': trans.__('Which jobs are shown'), change: () => this.choose(this.status.value as StatusFilter) });
-    this.group = this.button(listIcon, trans.__('Group by experiment'), () => model.setFilter({ grouped: !model.filter.grouped }));
+    this.group = this.button(listIcon, trans.__('Group by experiment'), () => this.filter({ grouped: !model.filter.grouped }));
     this.group.setAttribute('aria-pressed', 'false');
     this.tree = new Tree(
       {
         open: job => void commands.execute(CommandIDs.open, { name: job.name }),
-        toggle: (row, open) => model.toggle(row, open),
-        more: parent => void model.load(parent)
+        toggle: (row, open) => this.atOnce(model.toggle(row, open)),
+        more: parent => this.atOnce(model.load(parent))
       },
       trans
     );
@@ -73,12 +74,12 @@ export class JobsPanel extends Widget {
     layout.addWidget(this.tree);
     layout.addWidget(new Strip(model, trans));
     this.layout = layout;
-    model.changed.connect(this.refresh);
+    model.changed.connect(this.hear, this);
     this.draw();
   }
 
   override dispose(): void {
-    this.model.changed.disconnect(this.refresh);
+    this.model.changed.disconnect(this.hear, this);
     this.refresh.cancel();
     super.dispose();
   }
@@ -99,11 +100,31 @@ export class JobsPanel extends Widget {
     return button;
   }
 
+  /** The refresh rate is for news; the first look at all jobs, and what the user does, is drawn at once. */
+  private hear(): void {
+    if (this.model.loaded && !this.shown) {
+      this.shown = true;
+      this.draw();
+    } else {
+      this.refresh();
+    }
+  }
+
+  private atOnce(done: Promise<void>): void {
+    this.draw();
+    void done.then(() => this.draw());
+  }
+
+  private filter(part: Partial<Filter>): void {
+    this.model.setFilter(part);
+    this.draw();
+  }
+
   private choose(status: StatusFilter): void {
-    this.model.setFilter({ status });
+    this.filter({ status });
     if (status === 'archived' && !this.archivedAsked) {
       this.archivedAsked = true;
-      void this.loadArchived();
+      this.atOnce(this.loadArchived());
     }
   }
 

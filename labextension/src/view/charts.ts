@@ -157,6 +157,7 @@ export class Chart {
     const empty = !figure.data.length || (figure.data[0]?.['type'] === 'parcoords' && !figure.trials.length);
     this.plot.hidden = empty;
     this.none.hidden = !empty;
+    this.none.classList.toggle('wb-low', this.state.isFinished); // nothing comes any more that would need the room
     this.none.textContent = empty ? this.emptiness(figure) : '';
     this.note.textContent = empty ? '' : figure.note;
   }

@@ -50,7 +50,7 @@ export const STYLES = `
 .wb-chart { --wb-high: 300px; position: relative; background: var(--wb-bg); padding: 0 4px; } .wb-plot { height: var(--wb-high); width: 100%; }
 .wb-plot .parcoords .axis path, .wb-plot .parcoords .axis line { stroke: var(--wb-dim) !important; }
 .wb-plot .parcoords text { text-shadow: none !important; paint-order: stroke; stroke: var(--wb-bg); stroke-width: 3px; stroke-linejoin: round; }
-.wb-none { height: var(--wb-high); display: grid; place-content: center; text-align: center; padding: 16px 24px; color: var(--wb-dim); } .wb-none[hidden], .wb-plot[hidden] { display: none; }
+.wb-none { height: var(--wb-high); display: grid; place-content: center; text-align: center; padding: 16px 24px; color: var(--wb-dim); } .wb-none.wb-low { height: 150px; } .wb-none[hidden], .wb-plot[hidden] { display: none; }
 .wb-foot { display: flex; gap: 12px; padding: 0 10px 4px; min-height: 22px; font-size: 12px; }
 .wb-note { color: var(--wb-dim); flex: none; } .wb-hint { min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .wb-table { height: 286px; border-top: 1px solid var(--wb-border); }
