@@ -15,6 +15,7 @@ from workbench.errors import ValidationException
 from workbench.store.records import JobRecord
 from workbench.views.facts import Axis, Curve, JobFacts, finite
 from workbench.views.importance import parameter_importance
+from workbench.views.words import shortened
 
 __all__ = ["FIGURES", "Figure", "curves", "importance", "parallel_coordinates", "progress", "scatter"]
 
@@ -79,7 +80,7 @@ def parallel_coordinates(facts: JobFacts, *, top: int | None = None, params: Seq
     room = 22 if len(chosen) <= 3 else 14
     dimensions = [_trial_dimension(shown), *(_dimension(axis, shown, room) for axis in chosen)]
     metric = Axis(facts.metric or "", "linear")
-    dimensions.append({"label": _shortened(metric.name, room), "values": scores, "tickformat": _FORMAT})
+    dimensions.append({"label": shortened(metric.name, room), "values": scores, "tickformat": _FORMAT})
     angle = -12 if len(dimensions) <= _CROWDED else -30
     line = {
         "color": scores,
@@ -90,7 +91,7 @@ def parallel_coordinates(facts: JobFacts, *, top: int | None = None, params: Seq
             "thickness": 10,
             "outlinewidth": 0,
             "tickformat": _FORMAT,
-            "title": {"text": _shortened(metric.name, _ROOM - 8), "side": "right"},
+            "title": {"text": shortened(metric.name, _ROOM - 8), "side": "right"},
         },
     }
     return Figure(
@@ -220,7 +221,7 @@ def importance(facts: JobFacts) -> Figure:
         "automargin": True,
         "type": "category",
         "tickvals": names,
-        "ticktext": [_shortened(name, _ROOM) for name in names],
+        "ticktext": [shortened(name, _ROOM) for name in names],
     }
     return Figure([bars] if names else [], layout, note=note)
 
@@ -258,14 +259,6 @@ def _value(axis: Axis, trial: JobRecord) -> float | None:
     return axis.place(trial.params[axis.name]) if axis.name in trial.params else None
 
 
-def _shortened(text: str, most: int) -> str:
-    """Return a text with its middle left out where there is no room for it: names often differ at their ends."""
-    if len(text) <= most:
-        return text
-    end = (most - 1) // 2
-    return f"{text[: most - 1 - end]}…{text[-end:]}"
-
-
 def _has_value(curve: Curve) -> bool:
     return any(math.isfinite(value) for _, value, _ in curve)
 
@@ -288,7 +281,7 @@ def _powers_of_ten(places: Iterable[float | None]) -> dict[str, Any]:
 def _category_ticks(axis: Axis, room: int) -> dict[str, Any]:
     """Return a tick for each category, or for every so many of them."""
     shown = range(0, len(axis.categories), -(-len(axis.categories) // _MOST_LABELS) or 1)
-    return {"tickvals": list(shown), "ticktext": [_shortened(str(axis.categories[place]), room) for place in shown]}
+    return {"tickvals": list(shown), "ticktext": [shortened(str(axis.categories[place]), room) for place in shown]}
 
 
 def _trial_dimension(trials: Sequence[JobRecord]) -> dict[str, Any]:
@@ -302,7 +295,7 @@ def _trial_dimension(trials: Sequence[JobRecord]) -> dict[str, Any]:
 
 def _dimension(axis: Axis, trials: Sequence[JobRecord], room: int) -> dict[str, Any]:
     values = [finite(_value(axis, trial)) for trial in trials]
-    dimension: dict[str, Any] = {"label": _shortened(axis.name, room), "values": values, "tickformat": _FORMAT}
+    dimension: dict[str, Any] = {"label": shortened(axis.name, room), "values": values, "tickformat": _FORMAT}
     if axis.scale == "category":
         dimension |= _category_ticks(axis, room) | {"range": [-0.2, max(len(axis.categories) - 1, 0) + 0.2]}
     elif axis.scale == "log" and (there := [value for value in values if value is not None]):
@@ -406,7 +399,7 @@ def _axes_layout(x: str, y: str, *, log_y: bool = False) -> dict[str, Any]:
         "margin": {"l": 56, "r": 16, "t": 12, "b": 44},
         "xaxis": {"title": {"text": x}, **usual},
         "yaxis": {
-            "title": {"text": _shortened(y, _ROOM), "standoff": 8},
+            "title": {"text": shortened(y, _ROOM), "standoff": 8},
             "type": "log" if log_y else "linear",
             **usual,
         },
