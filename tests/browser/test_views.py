@@ -202,6 +202,22 @@ def test_axes_are_chosen_and_moved(page: Page, look: Any, client: MLClient, stat
     page.keyboard.press("Escape")
 
 
+def test_a_narrow_cell_begins_with_fewer_axes(
+    browser: Browser, lab: Lab, client: MLClient, states: dict[str, str]
+) -> None:
+    from playwright.sync_api import expect
+
+    write_views(lab.root / "narrow.ipynb", client, [states["wide"]])
+    context = browser.new_context(viewport={"width": 560, "height": 900})
+    page = context.new_page()
+    open_without_kernel(page, lab, "narrow.ipynb")
+    page.evaluate("jupyterapp.shell.collapseLeft()")
+    view = page.locator(".wb-view")
+    expect(view.locator(".wb-note").first).to_have_text(re.compile(r"^[3-6] of 67 parameters drawn$"), timeout=60_000)
+    assert view.evaluate("view => view.scrollWidth <= view.clientWidth")
+    context.close()
+
+
 def test_duplicating_puts_a_cell_below(page: Page, look: Any, states: dict[str, str]) -> None:
     from playwright.sync_api import expect
 

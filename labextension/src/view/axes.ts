@@ -6,7 +6,7 @@ export const METRIC = '#metric';
 /** Parameters that plotly has room for, those that are shown before anybody chooses, and what one of them takes. */
 const MOST = 58;
 const FIRST = 12;
-const WIDE = 60; // pixels
+const WIDE = 50; // pixels
 const BESIDE = 150; // pixels of the axes that are always there, and of the colours
 const MANY = 12;
 
