@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from tests.browser.lab import Lab, write_cells
 from tests.supervisor.gates import Gate, until
 from workbench import MLClient, command
 from workbench.sweep import Choice, Uniform
+from workbench.testing.devices import GIB, InMemoryDevices
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -50,6 +51,29 @@ def loud(page: Page) -> Iterator[list[str]]:
     page.on("console", lambda message: take(message.text) if message.type == "error" else None)
     yield errors
     assert errors == []
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    gate = Gate(tmp_path / "gates")
+    yield gate
+    gate.close()
+
+
+Change = Callable[[Mapping[str, object]], None]
+
+
+@pytest.fixture
+def change(lab: Lab) -> Iterator[Change]:
+    """Set something for the panel, before its page is opened, for as long as a test runs."""
+    file = lab.settings / "settings" / "workbench-lab" / "plugin.jupyterlab-settings"
+    file.parent.mkdir(parents=True, exist_ok=True)
+
+    def change(values: Mapping[str, object]) -> None:
+        file.write_text(json.dumps(values))
+
+    yield change
+    file.unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -404,57 +428,6 @@ def test_a_form_keeps_what_was_filled_in_and_is_submitted_once(page: Page, lab: 
     failures[:] = [told for told in failures if not _WIDGETS_WITHOUT_KERNEL.search(told)]
 
 
-_TOLD = """name => {
-    const times = [];
-    const look = () => document.querySelector(`[role=treeitem][data-name='${name}']`)?.textContent;
-    let last = look();
-    new MutationObserver(() => {
-        if (look() !== last) {
-            last = look();
-            times.push(performance.now());
-        }
-    }).observe(document.querySelector('.wbl-rows'), { childList: true, subtree: true });
-    return times;
-}"""
-
-
-def test_what_is_set_holds(page: Page, lab: Lab, lab_client: MLClient, gate: Gate, loud: list[str]) -> None:
-    from playwright.sync_api import expect
-
-    expect.set_options(timeout=60_000)
-    file = lab.settings / "settings" / "workbench-lab" / "plugin.jupyterlab-settings"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(
-        json.dumps(
-            {"notifications": "toast", "confirm": False, "pageSize": 10, "concurrentTrials": 3, "refreshRate": 1000}
-        )
-    )
-    write_cells(lab.root / "set.ipynb", ["rate = 0.1", "import mlflow\nmlflow.log_metric('loss', rate)"])
-    try:
-        page.goto(lab.notebook("set.ipynb"))
-        page.locator(".jp-NotebookPanel-toolbar").get_by_text("Sweep").click()
-        expect(page.locator(".wbl-form").get_by_label("At once")).to_have_value("3")
-        panel = show_panel(page)
-        sweep = gate.job(name="set", display_name="set")(x=Uniform(0, 1)).sweep(
-            primary_metric="score", goal="maximize", max_total_trials=12, max_concurrent_trials=2
-        )
-        sweep.name = "many_pages"
-        lab_client.create_or_update(sweep)
-        gate.open(12)
-        expect(page.locator(".Toastify__toast")).to_contain_text("Best: score")
-        row(panel, "many_pages").locator(".wbl-twisty").click()
-        expect(panel.locator("[data-type=trial][data-name^=many_pages]")).to_have_count(10)
-        told = page.evaluate_handle(_TOLD, "many_pages")  # each way in which its row is drawn, with the time
-        for number in range(30):
-            lab_client.jobs.update("many_pages", display_name=f"name {number}")
-        expect(row(panel, "many_pages")).to_contain_text("name 29")
-        times = told.json_value()
-        assert all(later - one > 900 for one, later in pairwise(times)), times
-    finally:
-        file.unlink()
-
-
-# Prints a lot, then a line for each "m" that it is told, and fails when told so; the second time it prints little.
 _PRINTS = """
 import os, sys
 place = sys.argv[1]
@@ -503,34 +476,110 @@ def test_a_long_log_is_shown_from_its_end_and_begins_anew_with_its_job(
     os.close(door)
 
 
-def test_a_workspace_that_the_server_does_not_serve_is_told_as_such(page: Page, lab: Lab) -> None:
+def test_a_workspace_that_the_server_does_not_serve_is_told_as_such(page: Page, lab: Lab, change: Change) -> None:
     from playwright.sync_api import expect
 
-    file = lab.settings / "settings" / "workbench-lab" / "plugin.jupyterlab-settings"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"workspace": "/"}))
-    try:
-        panel = open_panel(page, lab)
-        expect(panel.locator(".wbl-message.wbl-bad")).to_contain_text("outside of what this server serves")
-        page.evaluate(
-            "() => jupyterapp.serviceManager.settings.save('workbench-lab:plugin', JSON.stringify({ workspace: '' }))"
-        )
-        page.reload()
-        expect(show_panel(page).locator("[role=treeitem]").first).to_be_visible()
-    finally:
-        file.unlink()
+    change({"workspace": "/"})
+    panel = open_panel(page, lab)
+    expect(panel.locator(".wbl-message.wbl-bad")).to_contain_text("outside of what this server serves")
+    page.evaluate(
+        "() => jupyterapp.serviceManager.settings.save('workbench-lab:plugin', JSON.stringify({ workspace: '' }))"
+    )
+    page.reload()
+    expect(show_panel(page).locator("[role=treeitem]").first).to_be_visible()
 
 
-def test_stopping_asks_only_if_it_is_set(page: Page, lab: Lab, lab_client: MLClient, gate: Gate) -> None:
+def test_what_is_set_holds(
+    page: Page, lab: Lab, lab_client: MLClient, gate: Gate, change: Change, loud: list[str]
+) -> None:
     from playwright.sync_api import expect
 
-    file = lab.settings / "settings" / "workbench-lab" / "plugin.jupyterlab-settings"
-    file.write_text(json.dumps({"confirm": False}))
+    expect.set_options(timeout=60_000)
+    change({"notifications": "toast", "confirm": False, "pageSize": 10, "concurrentTrials": 3})
+    write_cells(lab.root / "set.ipynb", ["rate = 0.1", "import mlflow\nmlflow.log_metric('loss', rate)"])
+    page.goto(lab.notebook("set.ipynb"))
+    page.locator(".jp-NotebookPanel-toolbar").get_by_text("Sweep").click()
+    expect(page.locator(".wbl-form").get_by_label("At once")).to_have_value("3")
+    panel = show_panel(page)
+    sweep = gate.job(name="set", display_name="set")(x=Uniform(0, 1)).sweep(
+        primary_metric="score", goal="maximize", max_total_trials=12, max_concurrent_trials=2
+    )
+    sweep.name = "many_pages"
+    lab_client.create_or_update(sweep)
+    gate.open(12)
+    expect(page.locator(".Toastify__toast")).to_contain_text("Best: score")
+    row(panel, "many_pages").locator(".wbl-twisty").click()
+    expect(panel.locator("[data-type=trial][data-name^=many_pages]")).to_have_count(10)
+
+
+# Notes when the rows of the panel were drawn.
+_NOTE_DRAWINGS = """panel => {
+    window.drawn = [];
+    const note = () => window.drawn.push(performance.now());
+    new MutationObserver(note).observe(panel.querySelector('.wbl-tree'), { childList: true, subtree: true });
+}"""
+
+
+def test_news_is_drawn_as_often_as_is_set_and_what_the_user_does_at_once(
+    page: Page, lab: Lab, lab_client: MLClient, gate: Gate, change: Change
+) -> None:
+    from playwright.sync_api import expect
+
+    change({"refreshRate": 2000})
+    name = started(lab_client, gate, "seldom_drawn")
+    panel = open_panel(page, lab)
+    expect(row(panel, name)).to_have_attribute("data-status", "Running")
+    panel.evaluate(_NOTE_DRAWINGS)
+    for ended in (1, 2, 3):
+        gate.open(1)
+        expect(row(panel, name)).to_contain_text(f"{ended} of 4")
+    drawn = page.evaluate("window.drawn")
+    between = [later - earlier for earlier, later in itertools.pairwise(drawn)]
+    assert [gap for gap in between if gap > 50], "more than one drawing"
+    assert all(gap < 50 or gap > 1900 for gap in between), between
+    change({"refreshRate": 60_000})
+    panel = open_panel(page, lab)
+    row(panel, name).locator(".wbl-twisty").click(timeout=20_000)
+    expect(row(panel, f"{name}_3")).to_be_visible(timeout=20_000)
+    panel.get_by_label("Search jobs").fill("nothing like it")
+    expect(panel.get_by_text("No job matches")).to_be_visible(timeout=20_000)
+    gate.open(1)
+
+
+def test_the_foot_has_a_bar_for_each_gpu(page: Page, lab: Lab, lab_client: MLClient, loud: list[str]) -> None:
+    from playwright.sync_api import expect
+
+    devices = InMemoryDevices()
+    first, second = (devices.add(24 * GIB, "NVIDIA RTX A5000") for _ in range(2))
+    devices.start(first.uuid, 4_200_000, 6 * GIB)
+    workspace = lab_client.context.workspace
+    plugged = workspace.hidden / "devices.json"
+    devices.write(plugged)
+    workspace.settings.write_text(f"devices = {json.dumps(str(plugged))}\n")
     try:
-        panel = open_panel(page, lab)
-        name = started(lab_client, gate, "stopped_at_once")
-        expect(row(panel, name)).to_have_attribute("data-status", "Running")
-        choose(page, row(panel, name), "Stop")
-        expect(row(panel, name)).to_have_attribute("data-status", "Canceled")
+        bars = open_panel(page, lab).locator(".wbl-gauge", has_text="GPU")
+        expect(bars.locator("span:first-child")).to_have_text(["GPU 0", "GPU 1"])
+        expect(bars.locator(".wbl-told")).to_have_text(["6 of 24 GB", "0 of 24 GB"])
+        expect(bars.locator("i").first).to_have_attribute("style", "width: 25%;")
+        expect(bars.first).to_have_attribute("title", re.compile("NVIDIA RTX A5000"))
+        starts = {bar.bounding_box()["x"] for bar in bars.locator(".wbl-gaugebar").all()}
+        assert len(starts) == 1, "the bars stand one below the other"
+        devices.start(second.uuid, 4_200_001, 12 * GIB)
+        devices.write(plugged)
+        expect(bars.locator(".wbl-told").last).to_have_text("12 of 24 GB")
+        expect(bars.locator("i").last).to_have_attribute("style", "width: 50%;")
     finally:
-        file.unlink()
+        workspace.settings.unlink()
+
+
+def test_stopping_asks_only_if_it_is_set(
+    page: Page, lab: Lab, lab_client: MLClient, gate: Gate, change: Change
+) -> None:
+    from playwright.sync_api import expect
+
+    change({"confirm": False})
+    panel = open_panel(page, lab)
+    name = started(lab_client, gate, "stopped_at_once")
+    expect(row(panel, name)).to_have_attribute("data-status", "Running")
+    choose(page, row(panel, name), "Stop")
+    expect(row(panel, name)).to_have_attribute("data-status", "Canceled")

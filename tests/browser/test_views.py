@@ -106,7 +106,7 @@ def test_axe_finds_nothing_serious(page: Page, look: Any, states: dict[str, str]
     view = look("finished")
     for tab in view.get_by_role("tab").all():
         tab.click()
-        expect(view.locator(".wb-panel:visible")).not_to_contain_text(re.compile("Drawing|Loading|Looking for"))
+        expect(view.locator(".wb-panel:visible")).not_to_contain_text(re.compile("Drawing|Working out|Looking for"))
         problems += _problems(page, [states["finished"]], within=".wb-panel:not([hidden])")
     view.get_by_role("tab").first.click()
     shown = [states[state] for state in ("finished", "running", "failed", "empty", "job failed", "job preparing")]
@@ -200,6 +200,22 @@ def test_axes_are_chosen_and_moved(page: Page, look: Any, client: MLClient, stat
     keys = view.locator(".wb-list input[type=checkbox]")
     expect(keys.first).not_to_have_attribute("data-key", "show optimizer")
     page.keyboard.press("Escape")
+
+
+def test_a_narrow_cell_begins_with_fewer_axes(
+    browser: Browser, lab: Lab, client: MLClient, states: dict[str, str]
+) -> None:
+    from playwright.sync_api import expect
+
+    write_views(lab.root / "narrow.ipynb", client, [states["wide"]])
+    context = browser.new_context(viewport={"width": 560, "height": 900})
+    page = context.new_page()
+    open_without_kernel(page, lab, "narrow.ipynb")
+    page.evaluate("jupyterapp.shell.collapseLeft()")
+    view = page.locator(".wb-view")
+    expect(view.locator(".wb-note").first).to_have_text(re.compile(r"^[3-6] of 67 parameters drawn$"), timeout=60_000)
+    assert view.evaluate("view => view.scrollWidth <= view.clientWidth")
+    context.close()
 
 
 def test_duplicating_puts_a_cell_below(page: Page, look: Any, states: dict[str, str]) -> None:

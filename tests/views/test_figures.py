@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import plotly.graph_objects as go
 import pytest
 
+from workbench.definition.status import JobStatus
 from workbench.errors import ValidationException
+from workbench.views import figures
 from workbench.views.facts import Axis, JobFacts
 from workbench.views.figures import (
     FIGURES,
@@ -110,4 +113,48 @@ def test_importance_says_why_there_is_none(past: JobFacts) -> None:
     for name in list(past.trials)[5:]:
         del past.trials[name]
     figure = importance(past)
-    assert (figure.data, figure.note) == ([], "5 trials are completed; importance needs 8")
+    assert (figure.data, figure.note) == ([], "5 completed trials have a value; 8 are needed to tell what matters")
+
+
+def test_what_has_no_room_is_shortened_in_the_middle_and_thinned(past: JobFacts) -> None:
+    long = "the_learning_rate_of_the_second_optimizer_group"
+    past.axes = (*past.axes, Axis(long, "linear"), Axis("seed", "category", tuple(range(60))))
+    figure = parallel_coordinates(past, params=[long, "seed"])
+    assert figure.axes[1].name == long
+    name, seed = figure.data[0]["dimensions"][1:3]
+    assert name["label"] == "the_learnin…izer_group"
+    assert seed["tickvals"] == list(range(0, 60, 4))
+    assert seed["ticktext"] == [str(place) for place in seed["tickvals"]]
+
+
+def test_one_trial_has_its_number_once_and_no_scale_of_colours(past: JobFacts) -> None:
+    for name in list(past.trials)[1:]:
+        del past.trials[name]
+    (trace,) = parallel_coordinates(past).data
+    assert trace["dimensions"][0]["tickvals"] == [0]
+    assert not trace["line"]["showscale"]
+
+
+def test_a_sweep_without_finite_values_draws_nothing(past: JobFacts) -> None:
+    for name, trial in past.trials.items():
+        past.trials[name] = replace(trial, score=math.nan)
+    past.curves["accuracy"] = {name: [(0, math.nan, 0)] for name in past.trials}
+    assert all(FIGURES[kind](past).data == [] for kind in ("curves", "progress", "scatter"))
+    assert {row["diverged"] for row in past.rows()} == {True}
+    assert {row["last"] for row in past.rows()} == {None}
+
+
+def test_importance_shows_the_parameters_that_matter_most(past: JobFacts, monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = {f"width{index:02}": index / 190 for index in range(20)}
+    monkeypatch.setattr(figures, "parameter_importance", lambda facts: (shares, ""))
+    figure = importance(past)
+    assert figure.data[0]["y"] == [f"width{index:02}" for index in range(8, 20)]
+    assert figure.note == "the 12 of 20 parameters that matter most"
+
+
+def test_a_paused_sweep_foretells_no_end(past: JobFacts) -> None:
+    limits = {**past.record.definition, "limits": {"max_total_trials": 40}}
+    past.record = replace(past.record, status=JobStatus.RUNNING, definition=limits)
+    assert past.header()["remaining"] > 0
+    past.record = replace(past.record, held=True)
+    assert past.header()["remaining"] is None

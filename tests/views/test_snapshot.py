@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 from workbench import MLClient
-from workbench.views.facts import JobFacts
+from workbench.views.facts import Axis, JobFacts
 from workbench.views.snapshot import job_snapshot
 
 
@@ -48,3 +49,19 @@ def test_text_of_users_stays_text(past: JobFacts, ml_client: MLClient) -> None:
     past.refresh()
     assert "<script>" not in job_snapshot(past)
     assert "&lt;script&gt;" in job_snapshot(past)
+
+
+def test_what_has_no_room_is_shortened(past: JobFacts) -> None:
+    long = "the_learning_rate_of_the_second_optimizer_group"
+    past.axes = (Axis(long, "linear"), *past.axes, *(Axis(f"width{index}", "linear") for index in range(10)))
+    best = past.trials[past.best or ""]
+    past.trials[best.name] = replace(best, score=905730.4, reason="because " * 20, ended=(best.started or 0) + 9960)
+    html = job_snapshot(past)
+    assert "the first 8 of 14 parameters" in html
+    assert "<b>905730</b>" in html
+    assert "2:46 h" in html
+    assert f"{('because ' * 20)[:89]}…" in html
+    (picture,) = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', html)
+    titles = [element.text for element in ElementTree.fromstring(base64.b64decode(picture)) if element.text]
+    assert "the_l…group" in titles
+    assert max(len(title) for title in titles) <= 11

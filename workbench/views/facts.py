@@ -180,13 +180,15 @@ class JobFacts:
     def _row(self, trial: JobRecord) -> dict[str, Any]:
         curve = self.curves.get(self.metric or "", {}).get(trial.name, [])
         values = [value for _, value, _ in curve if math.isfinite(value)]
+        diverged = bool(curve) and not math.isfinite(curve[-1][1])
         return {
             "name": trial.name,
             "number": trial.number,
             "status": str(trial.status),
             "params": {name: _short(value) for name, value in trial.params.items()},
             "score": finite(trial.score),
-            "last": finite(values[-1]) if values else None,
+            "last": finite(values[-1]) if values and not diverged else None,
+            "diverged": diverged,
             "spark": [finite(value) for value in _thinned(values)],
             "started": trial.started,
             "ended": trial.ended,
@@ -254,7 +256,7 @@ class JobFacts:
         """Return about how many seconds are left: the trials to come, by the mean time of those that ended."""
         total = self._limits()["total"]
         took = [trial.duration for trial in self.trials.values() if trial.duration is not None]
-        if self.record.status.is_finished or total is None or not took:
+        if self.record.status.is_finished or self.record.held or total is None or not took:
             return None
         unfinished = [trial for trial in self.trials.values() if not trial.status.is_finished]
         side_by_side = self._limits()["concurrent"] or max(1, len(unfinished))

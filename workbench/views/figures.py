@@ -7,7 +7,7 @@ what a view needs to find its way back from a mark to a trial.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -17,6 +17,7 @@ from workbench.errors import ValidationException
 from workbench.store.records import JobRecord
 from workbench.views.facts import Axis, Curve, JobFacts, finite
 from workbench.views.importance import Observed, measure, observe
+from workbench.views.words import shortened
 
 __all__ = ["FIGURES", "Figure", "Reader", "curves", "draw", "importance", "parallel_coordinates", "progress", "scatter"]
 
@@ -30,6 +31,10 @@ USUAL_AXES = 12
 _BEST, _OTHER, _STOPPED = "#e8710a", "#3f7fbf", "#9aa0a6"
 _SCALE = "Viridis"
 _CROWDED = 8  # axes whose names fit beside each other
+_MOST_BARS = 12  # parameters whose names fit one below the other
+_MOST_LABELS = 16  # of categories, along one axis
+_ROOM = 36  # characters along a vertical axis
+_FORMAT = ".6~g"  # of ticks: 8e-6, where plotly would write 8µ
 
 
 @dataclass(frozen=True)
@@ -73,17 +78,23 @@ def parallel_coordinates(facts: JobFacts, *, top: int | None = None, params: Seq
     chosen = [known[name] for name in (list(known)[:USUAL_AXES] if params is None else params)][: MOST_AXES - 2]
     scored = _scored(facts)
     shown = sorted(_ranked(facts, scored)[:top], key=_number)
-    scores = [trial.score for trial in shown]
-    dimensions = [_trial_dimension(shown), *(_dimension(axis, shown) for axis in chosen)]
+    scores = [finite(trial.score) for trial in shown]
+    room = 22 if len(chosen) <= 3 else 14
+    dimensions = [_trial_dimension(shown), *(_dimension(axis, shown, room) for axis in chosen)]
     metric = Axis(facts.metric or "", "linear")
-    dimensions.append({"label": metric.name, "values": [finite(score) for score in scores]})
+    dimensions.append({"label": shortened(metric.name, room), "values": scores, "tickformat": _FORMAT})
     angle = -12 if len(dimensions) <= _CROWDED else -30
     line = {
-        "color": [finite(score) for score in scores],
+        "color": scores,
         "colorscale": _SCALE,
         "reversescale": facts.goal == "minimize",
-        "showscale": bool(shown),
-        "colorbar": {"thickness": 10, "outlinewidth": 0, "title": {"text": metric.name, "side": "right"}},
+        "showscale": len(set(scores)) > 1,
+        "colorbar": {
+            "thickness": 10,
+            "outlinewidth": 0,
+            "tickformat": _FORMAT,
+            "title": {"text": shortened(metric.name, _ROOM - 8), "side": "right"},
+        },
     }
     return Figure(
         [{"type": "parcoords", "dimensions": dimensions, "line": line, "labelangle": angle, "labelside": "top"}],
@@ -121,18 +132,24 @@ def curves(
         return _curves_of_job(facts, metric, over, log=log)
     name = metric or facts.metric or ""
     lines = facts.curves_of(name)
-    with_values = [trial for trial in facts.trials.values() if lines.get(trial.name)]
+    with_values = [trial for trial in facts.trials.values() if _has_value(lines.get(trial.name, []))]
     order = _ranked(facts, with_values)
     order.sort(key=lambda trial: (_number(trial) not in selected, trial.name != facts.best, trial.status.is_finished))
     shown = order[: max(MOST_CURVES, len(selected))]
     data = [_line(trial, lines[trial.name], facts, over, selected) for trial in reversed(shown)]
     note = f"{len(shown)} of {len(with_values)} trials drawn" if len(shown) < len(with_values) else ""
-    return Figure(data, _axes_layout(_over(over), name, log_y=log), [_number(t) for t in reversed(shown)], note=note)
+    layout = _axes_layout(_over(over), name, log_y=log)
+    if over == "step":
+        layout["xaxis"] |= _whole_numbers(x for line in data for x in line["x"])
+    return Figure(data, layout, [_number(t) for t in reversed(shown)], note=note)
 
 
 def progress(facts: JobFacts) -> Figure:
     """Draw each trial's value in the order the trials came, and the best so far."""
     scored = sorted(_scored(facts), key=_number)
+    layout = _axes_layout("trial", facts.metric or "")
+    if not scored:
+        return Figure([], layout)
     better: Callable[[float, float], float] = max if facts.goal == "maximize" else min
     best: list[float | None] = []
     so_far: float | None = None
@@ -153,7 +170,8 @@ def progress(facts: JobFacts) -> Figure:
             "hoverinfo": "skip",
         },
     ]
-    return Figure(data, _axes_layout("trial", facts.metric or ""), numbers)
+    layout["xaxis"] |= _whole_numbers(numbers)
+    return Figure(data, layout, numbers)
 
 
 def scatter(facts: JobFacts, *, param: str | None = None) -> Figure:
@@ -175,13 +193,9 @@ def scatter(facts: JobFacts, *, param: str | None = None) -> Figure:
     places = [_value(axis, trial) for trial in scored]
     if axis.scale == "log":
         places = [None if place is None else 10**place for place in places]
-        layout["xaxis"]["type"] = "log"
+        layout["xaxis"] |= {"type": "log", **_powers_of_ten(places)}
     elif axis.scale == "category":
-        layout["xaxis"] |= {
-            "tickvals": list(range(len(axis.categories))),
-            "ticktext": [str(value) for value in axis.categories],
-            "range": [-0.5, len(axis.categories) - 0.5],
-        }
+        layout["xaxis"] |= _category_ticks(axis, 22) | {"range": [-0.5, len(axis.categories) - 0.5]}
     return Figure(_marks(scored, places), layout, [_number(trial) for trial in scored], [axis])
 
 
@@ -192,7 +206,10 @@ def importance(facts: JobFacts) -> Figure:
 
 
 def _importance(observed: Observed, found: Mapping[str, float]) -> Figure:
-    names = sorted(found, key=lambda name: found[name])
+    names = sorted(found, key=lambda name: found[name])[-_MOST_BARS:]
+    told = [observed.note] if observed.note else []
+    if len(names) < len(found):
+        told.insert(0, f"the {len(names)} of {len(found)} parameters that matter most")
     bars = {
         "type": "bar",
         "orientation": "h",
@@ -200,14 +217,20 @@ def _importance(observed: Observed, found: Mapping[str, float]) -> Figure:
         "y": names,
         "text": [f"{found[name]:.2f}" for name in names],
         "textposition": "outside",
+        "constraintext": "none",
         "cliponaxis": False,
         "marker": {"color": _OTHER},
         "hoverinfo": "skip",
     }
     layout = _axes_layout("importance", "")
     layout["xaxis"]["range"] = [0, 1.1 * max(found.values(), default=1)]
-    layout["yaxis"] = {"automargin": True, "type": "category"}
-    return Figure([bars] if names else [], layout, note=observed.note)
+    layout["yaxis"] = {
+        "automargin": True,
+        "type": "category",
+        "tickvals": names,
+        "ticktext": [shortened(name, _ROOM) for name in names],
+    }
+    return Figure([bars] if names else [], layout, note="; ".join(told))
 
 
 FIGURES: Mapping[str, Callable[..., Figure]] = {
@@ -271,19 +294,45 @@ def _value(axis: Axis, trial: JobRecord) -> float | None:
     return axis.place(trial.params[axis.name]) if axis.name in trial.params else None
 
 
+def _has_value(curve: Curve) -> bool:
+    return any(math.isfinite(value) for _, value, _ in curve)
+
+
+def _whole_numbers(places: Iterable[float]) -> dict[str, Any]:
+    """Return ticks at whole numbers where an axis is so short that plotly would put some between them."""
+    there = list(places)
+    return {"dtick": 1} if there and max(there) - min(there) <= _MOST_LABELS else {}
+
+
+def _powers_of_ten(places: Iterable[float | None]) -> dict[str, Any]:
+    """Return ticks at powers of ten where a logarithmic axis is so long that it has several."""
+    there = [place for place in places if place is not None]
+    if not there or max(there) < 100 * min(there):
+        return {}
+    powers = range(math.floor(math.log10(min(there))), math.ceil(math.log10(max(there))) + 1)
+    return {"tickvals": [10.0**power for power in powers], "ticktext": [f"{10.0**power:g}" for power in powers]}
+
+
+def _category_ticks(axis: Axis, room: int) -> dict[str, Any]:
+    """Return a tick for each category, or for every so many of them."""
+    shown = range(0, len(axis.categories), -(-len(axis.categories) // _MOST_LABELS) or 1)
+    return {"tickvals": list(shown), "ticktext": [shortened(str(axis.categories[place]), room) for place in shown]}
+
+
 def _trial_dimension(trials: Sequence[JobRecord]) -> dict[str, Any]:
-    return {"label": "trial", "values": [_number(trial) for trial in trials], "tickformat": "d"}
+    numbers = [_number(trial) for trial in trials]
+    dimension: dict[str, Any] = {"label": "trial", "values": numbers, "tickformat": "d"}
+    first, last = min(numbers, default=0), max(numbers, default=0)
+    if last - first < _MOST_LABELS // 2:  # plotly would put ticks between them, and call them by the same numbers
+        dimension |= {"tickvals": list(range(first, last + 1))}
+    return dimension
 
 
-def _dimension(axis: Axis, trials: Sequence[JobRecord]) -> dict[str, Any]:
+def _dimension(axis: Axis, trials: Sequence[JobRecord], room: int) -> dict[str, Any]:
     values = [finite(_value(axis, trial)) for trial in trials]
-    dimension: dict[str, Any] = {"label": axis.name, "values": values}
+    dimension: dict[str, Any] = {"label": shortened(axis.name, room), "values": values, "tickformat": _FORMAT}
     if axis.scale == "category":
-        dimension |= {
-            "range": [-0.2, max(len(axis.categories) - 1, 0) + 0.2],
-            "tickvals": list(range(len(axis.categories))),
-            "ticktext": [str(value) for value in axis.categories],
-        }
+        dimension |= _category_ticks(axis, room) | {"range": [-0.2, max(len(axis.categories) - 1, 0) + 0.2]}
     elif axis.scale == "log" and (there := [value for value in values if value is not None]):
         ticks = _log_ticks(min(there), max(there))
         dimension |= {"tickvals": ticks, "ticktext": [f"{10**tick:.3g}" for tick in ticks]}
@@ -352,14 +401,16 @@ def _line(trial: JobRecord, curve: Curve, facts: JobFacts, over: str, selected: 
 
 
 def _curves_of_job(facts: JobFacts, metric: str | None, over: str, *, log: bool) -> Figure:
-    data = []
+    data: list[dict[str, Any]] = []
     for name in [metric] if metric else facts.metrics():
         x, y = _coordinates(facts.curves_of(name).get(facts.name, []), over)
         data.append(
             {"type": "scatter", "mode": "lines+markers" if len(x) < 3 else "lines", "name": name, "x": x, "y": y}
         )
-    layout = _axes_layout(_over(over), metric or "", log_y=log)
+    layout = _axes_layout(_over(over), data[0]["name"] if len(data) == 1 else "", log_y=log)
     layout["showlegend"] = len(data) > 1
+    if over == "step":
+        layout["xaxis"] |= _whole_numbers(x for line in data for x in line["x"])
     return Figure(data, layout)
 
 
@@ -378,10 +429,15 @@ def _over(over: str) -> str:
 
 
 def _axes_layout(x: str, y: str, *, log_y: bool = False) -> dict[str, Any]:
+    usual = {"zeroline": False, "automargin": True, "exponentformat": "e", "minexponent": 5}
     return {
         "margin": {"l": 56, "r": 16, "t": 12, "b": 44},
-        "xaxis": {"title": {"text": x}, "zeroline": False, "automargin": True},
-        "yaxis": {"title": {"text": y}, "zeroline": False, "automargin": True, "type": "log" if log_y else "linear"},
+        "xaxis": {"title": {"text": x}, **usual},
+        "yaxis": {
+            "title": {"text": shortened(y, _ROOM), "standoff": 8},
+            "type": "log" if log_y else "linear",
+            **usual,
+        },
         "hovermode": "closest",
         "legend": {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom"},
     }

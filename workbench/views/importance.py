@@ -42,7 +42,7 @@ def observe(facts: JobFacts) -> Observed:
         if str(trial.status) == "Completed" and trial.score is not None and math.isfinite(trial.score)
     ]
     if len(completed) < _FEWEST:
-        return Observed(f"{len(completed)} trials are completed; importance needs {_FEWEST}")
+        return Observed(f"{len(completed)} completed trials have a value; {_FEWEST} are needed to tell what matters")
     if len({trial.score for trial in completed}) == 1:
         return Observed("all completed trials have the same value")
     chosen = completed[:: -(-len(completed) // _MOST)]

@@ -10,11 +10,14 @@ from datetime import datetime
 from typing import Any
 
 from workbench.store.records import JobRecord
-from workbench.views.facts import JobFacts
+from workbench.views.facts import Axis, JobFacts
+from workbench.views.words import duration_text, number_text, shortened
 
 __all__ = ["job_snapshot"]
 
 _MOST_ROWS = 20
+_MOST_AXES = 8  # parameters that a picture of this width has room for
+_MOST_OF_A_REASON = 90  # characters
 _NOTHING = "\N{EN DASH}"
 _WIDTH, _HEIGHT = 720, 220
 _ICONS = {"Completed": "✓", "Failed": "✗", "Canceled": "⊘", "Running": "▶"}
@@ -29,7 +32,10 @@ def job_snapshot(facts: JobFacts) -> str:
         parts.append(f"<pre>{html.escape(facts.record.error[-2000:])}</pre>")
     if facts.is_sweep:
         ranked = _ranked(facts)
-        parts += [_picture(_lines(facts, ranked), "parallel coordinates"), _table(facts, ranked)]
+        picture = _picture(_lines(facts, ranked), "parallel coordinates")
+        if picture and len(facts.axes) > _MOST_AXES:
+            picture += f"<p><small>the first {_MOST_AXES} of {len(facts.axes)} parameters</small></p>"
+        parts += [picture, _table(facts, ranked)]
     else:
         parts.append(_values(facts))
     return f'<div class="workbench-snapshot" data-of="{_stamp(facts)}">{"".join(parts)}</div>'
@@ -52,7 +58,7 @@ def _head(facts: JobFacts) -> str:
         if best is not None:
             said.append(f"best {html.escape(facts.metric or '')} <b>{_text(best.score)}</b> (trial {best.number})")
     if record.duration is not None:
-        said.append(f"{record.duration:.1f} s")
+        said.append(duration_text(record.duration))
     if record.reason:
         said.append(html.escape(record.reason))
     when = datetime.now().astimezone().isoformat(" ", "minutes")
@@ -79,7 +85,7 @@ def _table(facts: JobFacts, ranked: Sequence[JobRecord]) -> str:
     for trial in ranked[:_MOST_ROWS]:
         number = f"★ {trial.number}" if trial.name == facts.best else str(trial.number)
         values = [number, None, *(_text(trial.params.get(name)) for name in names), _text(trial.score)]
-        values += [_NOTHING if trial.duration is None else f"{trial.duration:.1f} s", (trial.reason or "")[:90]]
+        values += [_NOTHING if trial.duration is None else duration_text(trial.duration), _reason(trial.reason)]
         cells = [
             f'<td style="{_CELL.format(align="left")}">{_status(str(trial.status))}</td>'
             if value is None
@@ -111,7 +117,12 @@ def _status(status: str) -> str:
 def _text(value: Any) -> str:
     if value is None:
         return _NOTHING
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    return number_text(value) if isinstance(value, float) else str(value)
+
+
+def _reason(reason: str | None) -> str:
+    text = reason or ""
+    return text if len(text) <= _MOST_OF_A_REASON else f"{text[: _MOST_OF_A_REASON - 1]}…"
 
 
 def _picture(svg: str, label: str) -> str:
@@ -125,11 +136,13 @@ def _lines(facts: JobFacts, ranked: Sequence[JobRecord]) -> str:
     trials = [trial for trial in ranked if trial.score is not None and math.isfinite(trial.score)][:500]
     if not trials:
         return ""
-    columns = [[axis.place(trial.params.get(axis.name)) for trial in trials] for axis in facts.axes]
+    axes = facts.axes[:_MOST_AXES]
+    columns = [[axis.place(trial.params.get(axis.name)) for trial in trials] for axis in axes]
     columns.append([trial.score for trial in trials])
-    titles = [*(axis.name for axis in facts.axes), facts.metric or ""]
-    left, right, top, bottom = 50.0, _WIDTH - 50.0, 34.0, _HEIGHT - 22.0
+    titles = [*(axis.name for axis in axes), facts.metric or ""]
+    left, right, top, bottom = 60.0, _WIDTH - 60.0, 34.0, _HEIGHT - 22.0
     step = (right - left) / max(1, len(columns) - 1)
+    room = int(min(step, 2 * left) / 6.4)  # characters beside each other
     heights = [_heights(column, top, bottom) for column in columns]
     parts = []
     for index in reversed(range(len(trials))):
@@ -143,9 +156,9 @@ def _lines(facts: JobFacts, ranked: Sequence[JobRecord]) -> str:
     for i, (title, column) in enumerate(zip(titles, columns, strict=True)):
         x = left + step * i
         parts.append(f'<line x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{bottom}" stroke="{_INK}"/>')
-        parts.append(_label(x, 14, title[:18], bold=True))
-        low, high = _ends(facts, i, column)
-        parts += [_label(x, top - 6, high), _label(x, bottom + 14, low)]
+        parts.append(_label(x, 14, shortened(title, room), bold=True))
+        low, high = _ends(axes, i, column)
+        parts += [_label(x, top - 6, shortened(high, room)), _label(x, bottom + 14, shortened(low, room))]
     size = f'viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(parts)}</svg>'
 
@@ -157,18 +170,18 @@ def _heights(values: Sequence[float | None], top: float, bottom: float) -> list[
     return [None if value is None else bottom - (value - low) / span * (bottom - top) for value in values]
 
 
-def _ends(facts: JobFacts, index: int, column: Sequence[float | None]) -> tuple[str, str]:
+def _ends(axes: Sequence[Axis], index: int, column: Sequence[float | None]) -> tuple[str, str]:
     known = [value for value in column if value is not None]
     if not known:
         return "", ""
     low, high = min(known), max(known)
-    if index < len(facts.axes):
-        axis = facts.axes[index]
+    if index < len(axes):
+        axis = axes[index]
         if axis.scale == "category":
             return str(axis.categories[int(low)]), str(axis.categories[int(high)])
         if axis.scale == "log":
             return f"{10**low:.3g}", f"{10**high:.3g}"
-    return f"{low:.4g}", f"{high:.4g}"
+    return number_text(low), number_text(high)
 
 
 def _label(x: float, y: float, text: str, *, bold: bool = False) -> str:

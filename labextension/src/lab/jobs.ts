@@ -151,8 +151,9 @@ export class JobsModel implements Listener {
     this.changed.emit();
   }
 
-  /** Open or close a group or a sweep; a sweep's trials are loaded when it is opened. */
-  toggle(row: Row, open = !(row.kind !== 'more' && row.expanded)): void {
+  /** Open or close a group or a sweep; a sweep's trials are loaded when it is opened, and there once this is done. */
+  toggle(row: Row, open = !(row.kind !== 'more' && row.expanded)): Promise<void> {
+    let done = Promise.resolve();
     if (row.kind === 'group') {
       if (open) {
         this.folded.delete(row.key);
@@ -161,17 +162,18 @@ export class JobsModel implements Listener {
       }
     } else if (row.kind === 'job' && row.expanded !== null) {
       if (open === row.expanded) {
-        return;
+        return done;
       }
       if (open) {
         this.children.set(row.job.name, { trials: new Map(), total: 0, loading: false, problem: null });
-        void this.load(row.job.name);
+        done = this.load(row.job.name);
       } else {
         this.children.delete(row.job.name);
       }
       this.parentsChanged.emit(this.parents);
     }
     this.changed.emit();
+    return done;
   }
 
   /** Load trials of an expanded sweep: the next ones, or the first `again` anew. */

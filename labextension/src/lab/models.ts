@@ -101,7 +101,7 @@ class Models extends Widget {
       h('td', {}, this.aliases(model, version)),
       h('td', {}, version.metric ? `${version.metric.name ?? ''} ${number(version.metric.value)}` : '–'),
       h('td', {}, from, ...(version.sweep && version.sweep !== origin ? [' ', this.sweep(version.sweep)] : [])),
-      h('td', {}, new Date(1000 * version.created).toLocaleString()),
+      h('td', { class: 'wbl-when' }, new Date(1000 * version.created).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })),
       h('td', {}, h('button', { type: 'button', class: 'wbl-small', click: () => void this.commands.execute(CommandIDs.insertCode, { source: version.loadCode }) }, trans.__('Insert load code')))
     );
   }
@@ -134,7 +134,7 @@ class Models extends Widget {
       return;
     }
     const holder = model.versions.find(entry => entry.aliases.includes(alias));
-    if (holder && holder !== version && !(await this.really(trans.__('Move @%1?', alias), trans.__('It is version %1 now, and will be version %2. Who loads models:/%3@%4 gets the other model.', holder.version, version.version, model.name, alias), trans.__('Move')))) {
+    if (holder && holder !== version && !(await this.really(trans.__('Move @%1?', alias), trans.__('It is version %1 now, and will be version %2. Code that loads models:/%3@%4 then gets the other model.', holder.version, version.version, model.name, alias), trans.__('Move')))) {
       return;
     }
     await this.change(() => this.workbench.api.put(aliasPath(model, alias), { version: version.version }), trans.__('@%1 is version %2 of %3 now.', alias, version.version, model.name));
@@ -142,7 +142,7 @@ class Models extends Widget {
 
   private async removeAlias(model: RegisteredModel, version: ModelVersion, alias: string): Promise<void> {
     const { trans } = this.workbench;
-    if (await this.really(trans.__('Remove @%1?', alias), trans.__('Who loads models:/%1@%2 finds nothing then. Version %3 stays.', model.name, alias, version.version), trans.__('Remove'))) {
+    if (await this.really(trans.__('Remove @%1?', alias), trans.__('Code that loads models:/%1@%2 will find nothing. Version %3 stays.', model.name, alias, version.version), trans.__('Remove'))) {
       await this.change(() => this.workbench.api.remove(aliasPath(model, alias)), trans.__('@%1 is removed.', alias));
     }
   }

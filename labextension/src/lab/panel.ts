@@ -6,7 +6,7 @@ import { PanelLayout, Widget } from '@lumino/widgets';
 import { h, throttled } from '../view/dom';
 import { modelsIcon, workbenchIcon } from './icons';
 import { CommandIDs } from './ids';
-import type { JobsModel, StatusFilter } from './jobs';
+import type { Filter, JobsModel, StatusFilter } from './jobs';
 import type { Settings } from './settings';
 import { Strip } from './strip';
 import { Tree } from './tree';
@@ -22,6 +22,7 @@ export class JobsPanel extends Widget {
   private readonly message = h('div', { class: 'wbl-message', role: 'status' });
   private readonly empty = h('div', { class: 'wbl-empty' });
   private refresh: ReturnType<typeof throttled>;
+  private shown = false;
 
   constructor(
     private readonly model: JobsModel,
@@ -38,15 +39,15 @@ export class JobsPanel extends Widget {
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', trans.__('Workbench'));
     this.refresh = throttled(() => this.draw(), settings.current.refreshRate);
-    this.search = h('input', { type: 'search', class: 'wbl-search', placeholder: trans.__('Search'), 'aria-label': trans.__('Search jobs'), input: () => model.setFilter({ search: this.search.value }) });
+    this.search = h('input', { type: 'search', class: 'wbl-search', placeholder: trans.__('Search'), 'aria-label': trans.__('Search jobs'), input: () => this.filter({ search: this.search.value }) });
     this.status = h('select', { 'aria-label': trans.__('Which jobs are shown'), change: () => this.choose(this.status.value as StatusFilter) });
-    this.group = this.button(listIcon, trans.__('Group by experiment'), () => model.setFilter({ grouped: !model.filter.grouped }));
+    this.group = this.button(listIcon, trans.__('Group by experiment'), () => this.filter({ grouped: !model.filter.grouped }));
     this.group.setAttribute('aria-pressed', 'false');
     this.tree = new Tree(
       {
         open: job => void commands.execute(CommandIDs.open, { name: job.name }),
-        toggle: (row, open) => model.toggle(row, open),
-        more: parent => void model.load(parent)
+        toggle: (row, open) => this.atOnce(model.toggle(row, open)),
+        more: parent => this.atOnce(model.load(parent))
       },
       trans
     );
@@ -72,14 +73,14 @@ export class JobsPanel extends Widget {
     layout.addWidget(this.tree);
     layout.addWidget(new Strip(model, trans));
     this.layout = layout;
-    model.changed.connect(this.refresh);
+    model.changed.connect(this.hear, this);
     settings.changed.connect(this.pace, this); // they are loaded only after this is made
     this.draw();
   }
 
   override dispose(): void {
     this.settings.changed.disconnect(this.pace, this);
-    this.model.changed.disconnect(this.refresh);
+    this.model.changed.disconnect(this.hear, this);
     this.refresh.cancel();
     super.dispose();
   }
@@ -95,10 +96,8 @@ export class JobsPanel extends Widget {
   }
 
   private pace(): void {
-    this.model.changed.disconnect(this.refresh);
     this.refresh.cancel();
     this.refresh = throttled(() => this.draw(), this.settings.current.refreshRate);
-    this.model.changed.connect(this.refresh);
     this.refresh();
   }
 
@@ -108,10 +107,30 @@ export class JobsPanel extends Widget {
     return button;
   }
 
+  /** The refresh rate is for news; the first look at all jobs, and what the user does, is drawn at once. */
+  private hear(): void {
+    if (this.model.loaded && !this.shown) {
+      this.shown = true;
+      this.draw();
+    } else {
+      this.refresh();
+    }
+  }
+
+  private atOnce(done: Promise<void>): void {
+    this.draw();
+    void done.then(() => this.draw());
+  }
+
+  private filter(part: Partial<Filter>): void {
+    this.model.setFilter(part);
+    this.draw();
+  }
+
   private choose(status: StatusFilter): void {
-    this.model.setFilter({ status });
+    this.filter({ status });
     if (status === 'archived' && !this.model.archivedLoaded) {
-      void this.loadArchived();
+      this.atOnce(this.loadArchived());
     }
   }
 
@@ -198,7 +217,7 @@ export class JobsPanel extends Widget {
         {},
         step(trans.__('Open a notebook'), trans.__('whose parameters stand in one cell, such as learning_rate = 0.01.')),
         step(trans.__('Sweep it'), trans.__('with the Sweep button in its toolbar: say what varies and which metric counts.')),
-        step(trans.__('Watch it here'), trans.__('open it, and register the best model with a click.'))
+        step(trans.__('Watch it here:'), trans.__('open it, compare its trials, and register the best model with a click.'))
       ),
       action(trans.__('Try an example'), CommandIDs.example, true),
       action(trans.__('Choose a notebook …'), CommandIDs.sweepNotebook, false, { choose: true })

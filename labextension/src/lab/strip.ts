@@ -1,6 +1,6 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
-import { bytes, h, number } from '../view/dom';
+import { gigabytes, h, number } from '../view/dom';
 import { steadily } from '../view/steady';
 import type { JobsModel } from './jobs';
 import type { Gpu, Queue, Used } from './protocol';
@@ -50,7 +50,7 @@ export class Strip extends Widget {
     const line = h('div', { class: 'wbl-queueline' }, trans._n('%1 trial runs', '%1 trials run', running));
     if (!queue.queued.length) {
       line.append(` · ${trans.__('nobody waits')}`);
-      return [...gauges, line];
+      return [h('div', { class: 'wbl-gauges' }, ...gauges), line];
     }
     const details = h('details', { class: 'wbl-queue', toggle: event => (this.isOpen = (event.target as HTMLDetailsElement).open) });
     details.open = this.isOpen;
@@ -58,7 +58,7 @@ export class Strip extends Widget {
       h('summary', {}, `${line.textContent ?? ''} · ${trans._n('%1 waits', '%1 wait', queue.queued.length)}`),
       h('ol', {}, ...queue.queued.slice(0, 50).map(entry => h('li', {}, h('b', {}, entry.displayName || entry.name), entry.waitsFor ? ` ${entry.waitsFor}` : '')))
     );
-    return [...gauges, details];
+    return [h('div', { class: 'wbl-gauges' }, ...gauges), details];
   }
 
   private used(name: string, { used, total }: Used, title: string): HTMLElement {
@@ -66,8 +66,8 @@ export class Strip extends Widget {
   }
 
   private gpu(gpu: Gpu): HTMLElement {
-    const told = `${bytes(gpu.memoryUsed)} / ${bytes(gpu.memoryTotal)}`;
-    return this.gauge(`GPU ${gpu.label || gpu.index}`, told, gpu.memoryUsed / Math.max(1, gpu.memoryTotal), [gpu.name, ...gpu.holders].join('\n'));
+    const told = this.trans.__('%1 of %2 GB', gigabytes(gpu.memoryUsed), gigabytes(gpu.memoryTotal));
+    return this.gauge(gpu.label, told, gpu.memoryUsed / Math.max(1, gpu.memoryTotal), [gpu.name, ...gpu.holders].join('\n'));
   }
 
   private gauge(name: string, told: string, share: number, title: string): HTMLElement {

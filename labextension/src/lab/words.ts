@@ -1,5 +1,5 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { number } from '../view/dom';
+import { number, valueText } from '../view/dom';
 import type { Left } from './jobs';
 import { isFinished, type Summary } from './protocol';
 
@@ -83,7 +83,7 @@ function detailOf(job: Summary, trans: TranslationBundle): string {
 
 export function shortParams(job: Summary): string {
   return Object.entries(job.params)
-    .map(([name, value]) => `${name} ${typeof value === 'number' ? number(value) : String(value)}`)
+    .map(([name, value]) => `${name} ${valueText(value)}`)
     .join(' · ');
 }
 

@@ -3,9 +3,11 @@ import { h, popup } from './dom';
 /** Keys of the two axes that are no parameters. */
 export const TRIAL = '#trial';
 export const METRIC = '#metric';
-/** Parameters that plotly has room for, and those that are shown before anybody chooses. */
+/** Parameters that plotly has room for, those that are shown before anybody chooses, and what one of them takes. */
 const MOST = 58;
 const FIRST = 12;
+const WIDE = 50; // pixels
+const BESIDE = 150; // pixels of the axes that are always there, and of the colours
 const MANY = 12;
 
 /** Which axes parallel coordinates have, and in which order: a list to tick and to move through. */
@@ -17,15 +19,19 @@ export class AxisChooser {
   private order: string[] = [];
   private shown = new Set<string>();
   private readonly params = new Set<string>();
+  private readonly first: number;
 
   /**
    * @param titles what an axis is called, by its key.
    * @param onChange is told when axes are chosen or moved.
+   * @param width pixels that there are for all of them; 0 when that is not known yet.
    */
   constructor(
     private readonly titles: (key: string) => string,
-    private readonly onChange: () => void
+    private readonly onChange: () => void,
+    width: number
   ) {
+    this.first = width ? Math.max(3, Math.min(FIRST, Math.floor((width - BESIDE) / WIDE))) : FIRST;
     this.element = popup('axes', 'wb-axes', h('div', {}, this.search, this.list, this.told), () => this.show());
     this.search.hidden = true;
   }
@@ -40,7 +46,7 @@ export class AxisChooser {
     fresh.forEach(name => {
       this.params.add(name);
       this.order.splice(this.order.indexOf(METRIC), 0, name);
-      if (this.chosen().length < FIRST) {
+      if (this.chosen().length < this.first) {
         this.shown.add(name);
       }
     });

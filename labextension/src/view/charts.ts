@@ -1,5 +1,5 @@
 import { AxisChooser, METRIC, TRIAL } from './axes';
-import { h, number, throttled } from './dom';
+import { h, number, throttled, valueText } from './dom';
 import type { Axis, Figure, Ranges } from './protocol';
 import type { Plotly, PlotlyElement } from './plotly';
 import type { State } from './state';
@@ -157,6 +157,7 @@ export class Chart {
     const empty = !figure.data.length || (figure.data[0]?.['type'] === 'parcoords' && !figure.trials.length);
     this.plot.hidden = empty;
     this.none.hidden = !empty;
+    this.none.classList.toggle('wb-low', this.state.isFinished); // nothing comes any more that would need the room
     this.none.textContent = empty ? this.emptiness(figure) : '';
     this.note.textContent = empty ? '' : figure.note;
   }
@@ -173,7 +174,10 @@ export class Chart {
       return `No metric is logged${yet}. Each one that the code logs, with mlflow.log_metric or workbench.log, is a curve here.`;
     }
     if (!trials.size) {
-      return isFinished ? 'No trial was started.' : 'No trial has started yet. Each one is drawn here once it logs a value.';
+      return isFinished ? 'No trial was started.' : `No trial has started yet. Each one is drawn here once it logs “${metric}”.`;
+    }
+    if ([...trials.values()].some(trial => trial.diverged)) {
+      return `All values of “${metric}”${isFinished ? '' : ' so far'} are NaN or infinite: there is nothing to draw.`;
     }
     return `No trial has logged “${metric}”${yet}.${isFinished ? ' The log of a trial may say why.' : ''}`;
   }
@@ -185,7 +189,9 @@ export class Chart {
     this.asking = true;
     this.stale = false;
     if (!this.figure) {
-      this.note.textContent = this.kind === 'importance' ? 'Loading Optuna’s measure: some seconds the first time …' : 'Drawing …';
+      this.none.textContent = this.kind === 'importance' ? 'Working out which parameters matter: some seconds the first time …' : 'Drawing …';
+      this.none.hidden = false;
+      this.plot.hidden = true;
     }
     try {
       const [plotly, figure] = await Promise.all([
@@ -205,7 +211,7 @@ export class Chart {
         this.prepared(plotly);
       }
     } catch (error) {
-      this.note.textContent = error instanceof Error ? error.message : String(error);
+      (this.figure ? this.note : this.none).textContent = error instanceof Error ? error.message : String(error);
     } finally {
       this.asking = false;
       if (this.stale) {
@@ -224,7 +230,7 @@ interface Dimension {
 
 /** Parallel coordinates, whose brushes survive updates and choose rows of the table, and the other way round. */
 export class ParallelChart extends Chart {
-  readonly axes = new AxisChooser(key => this.title(key), () => this.chooseAxes());
+  readonly axes: AxisChooser;
   private brushes = new Map<string, [number, number][]>();
   private readonly hint = h('div', { class: 'wb-hint', 'aria-live': 'polite' });
   private selectedRanges: [number, number][] = [];
@@ -235,9 +241,11 @@ export class ParallelChart extends Chart {
 
   constructor(
     state: State,
-    private readonly onBrush: () => void
+    private readonly onBrush: () => void,
+    width: number
   ) {
     super(state, 'parallel', 'Parallel coordinates: one line for each trial through its parameters to the primary metric');
+    this.axes = new AxisChooser(key => this.title(key), () => this.chooseAxes(), width);
     this.foot.append(this.hint);
     const offer = (): void => this.axes.offer(state.header?.axes.map(axis => axis.name) ?? []);
     state.onChange(offer);
@@ -397,7 +405,7 @@ export class ParallelChart extends Chart {
     const trial = this.state.byNumber(this.figure?.trials[this.drawn[event.curveNumber ?? -1] ?? -1] ?? -1);
     this.hint.textContent = trial
       ? `trial ${trial.number} · ${Object.entries(trial.params)
-          .map(([name, value]) => `${name}=${typeof value === 'number' ? number(value) : String(value)}`)
+          .map(([name, value]) => `${name}=${valueText(value)}`)
           .join(' · ')} · ${number(trial.score)}`
       : this.part;
   }

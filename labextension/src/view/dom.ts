@@ -25,21 +25,33 @@ export function number(value: number | null | undefined): string {
   if (value === null || value === undefined) {
     return '–';
   }
-  if (Number.isInteger(value) && Math.abs(value) < 1e6) {
+  if (Number.isInteger(value) && Math.abs(value) < 1e9) {
     return String(value);
   }
   const size = Math.abs(value);
   return size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(2) : String(Number(value.toPrecision(5)));
 }
 
+/** A value of a parameter, as Python writes it. */
+export function valueText(value: unknown): string {
+  switch (typeof value) {
+    case 'number':
+      return number(value);
+    case 'boolean':
+      return value ? 'True' : 'False';
+    default:
+      return value === null || value === undefined ? '–' : String(value);
+  }
+}
+
 export function duration(seconds: number | null): string {
   if (seconds === null || !Number.isFinite(seconds)) {
     return '–';
   }
-  if (Math.round(seconds) < 60) {
-    return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
-  }
   const whole = Math.round(seconds);
+  if (whole < 60) {
+    return `${seconds < 9.95 ? seconds.toFixed(1) : whole} s`;
+  }
   const minutes = Math.floor(whole / 60);
   const two = (value: number): string => String(value).padStart(2, '0');
   return minutes < 60
@@ -55,6 +67,12 @@ export function bytes(count: number): string {
     index += 1;
   }
   return `${count < 10 && index ? count.toFixed(1) : Math.round(count)} ${units[index] ?? ''}`;
+}
+
+/** As GPUs are sold: a card of 24 GB has 24 times 1024 to the third. */
+export function gigabytes(count: number): string {
+  const size = count / 2 ** 30;
+  return size < 10 ? String(Number(size.toFixed(1))) : String(Math.round(size));
 }
 
 /** A button that opens something over what is below; Escape and a click elsewhere close it again. */
@@ -111,7 +129,7 @@ export function status(value: string): HTMLElement {
 /** Keep a function from running more often than every so many milliseconds; the last call always runs. */
 export function throttled(run: () => void, every: number): { (): void; cancel(): void } {
   let timer = 0;
-  let last = 0;
+  let last = -Infinity; // the first call has nothing to wait for
   const call = (): void => {
     if (timer) {
       return;

@@ -1,6 +1,6 @@
 import { askForCell } from './asking';
 import { Chart, MOST_LINES, ParallelChart } from './charts';
-import { duration, h, number, popup, status, throttled } from './dom';
+import { duration, gigabytes, h, number, popup, status, throttled, valueText } from './dom';
 import { LogPanel, OutputsPanel, RegisterPanel, UsagePanel, factsTable, type Panel } from './panels';
 import type { Gpu, Machine } from './protocol';
 import { State } from './state';
@@ -45,7 +45,7 @@ class View {
   private readonly state: State;
   private readonly head = h('div', { class: 'wb-head' });
   private readonly bar = h('div', { class: 'wb-progress', 'aria-hidden': 'true' });
-  private readonly body = h('div', {});
+  private readonly body = h('div', { class: 'wb-body' });
   private readonly message = h('div', { class: 'wb-message', role: 'status', hidden: true });
   private readonly id = `wb-${++lastId}`;
   private readonly panels: { name: string; title: string; panel: Panel }[] = [];
@@ -118,7 +118,13 @@ class View {
       return;
     }
     this.drawHead();
-    if (this.state.linked && this.ticks++ % MACHINE_EVERY === 0 && this.element.checkVisibility() && !document.hidden) {
+    if (this.state.linked && ++this.ticks % MACHINE_EVERY === 0) {
+      this.lookAtMachine();
+    }
+  }
+
+  private lookAtMachine(): void {
+    if (!this.state.isFinished && this.element.checkVisibility() && !document.hidden) {
       void this.state.ask('machine', {}).then(
         machine => {
           this.machine = machine;
@@ -157,10 +163,11 @@ class View {
       this.buildJob();
     }
     this.select(this.panels[0]?.name ?? '');
+    this.lookAtMachine(); // at once: what comes a second later moves everything below the head
   }
 
   private buildSweep(): void {
-    this.parallel = new ParallelChart(this.state, () => this.brushChanged());
+    this.parallel = new ParallelChart(this.state, () => this.brushChanged(), this.element.clientWidth);
     const curves = new Chart(this.state, 'curves', 'The metric of each trial over its steps');
     const scatter = new Chart(this.state, 'scatter', 'The primary metric over one parameter');
     this.add('parallel', 'Parallel coordinates', withTools(this.parallel, this.parallelTools()));
@@ -183,9 +190,8 @@ class View {
       const header = this.state.header;
       facts.replaceChildren(
         factsTable([
-          ...Object.entries(header?.params ?? {}).map(([name, value]): [string, string] => [name, typeof value === 'number' ? number(value) : String(value)]),
-          ['experiment', header?.experiment ?? ''],
-          ...(header?.error ? [['error', h('pre', { class: 'wb-code' }, header.error)] as [string, Node]] : [])
+          ...Object.entries(header?.params ?? {}).map(([name, value]): [string, string] => [name, valueText(value)]),
+          ['experiment', header?.experiment ?? '']
         ])
       );
     };
@@ -266,7 +272,7 @@ class View {
       header.held && !this.state.isFinished ? fact('', '‖ paused') : null,
       header.type === 'sweep' ? fact('trials', `${ended} of ${header.total ?? '?'}`, (header.counts['Running'] ?? 0) ? ` · ${header.counts['Running'] ?? 0} running` : '') : null,
       header.type === 'sweep' ? fact(`best ${header.metric?.name ?? ''}`, number(header.best?.score), header.best ? ` · trial ${header.best.number}` : '') : null,
-      fact('time', duration(elapsed)),
+      elapsed === null ? null : fact('time', duration(elapsed)),
       header.remaining === null ? null : fact('about', duration(header.remaining), ' left'),
       ...(this.machine && !this.state.isFinished ? machineFacts(this.machine) : [])
     ];
@@ -286,7 +292,7 @@ class View {
     }));
     this.bar.hidden = header.type !== 'sweep';
     if (header.status === 'Failed' || (header.reason && !this.said)) {
-      this.say([header.reason, header.status === 'Failed' ? header.error : null].filter(Boolean).join('\n'), header.status === 'Failed', false);
+      this.say(header.reason ?? '', header.status === 'Failed', false, header.status === 'Failed' ? header.error : null);
     }
   }
 
@@ -337,12 +343,17 @@ class View {
     }
   }
 
-  private say(text: string, isError: boolean, asked = true): void {
+  /** Say something below the head; of an error's trace the end is in sight, for that is where the cause is. */
+  private say(text: string, isError: boolean, asked = true, trace: string | null = null): void {
     this.said = asked;
-    if (this.message.textContent !== text) {
-      this.message.textContent = text;
+    if (this.message.textContent !== text + (trace ?? '')) {
+      const lines = trace ? h('pre', { class: 'wb-trace', tabindex: 0, role: 'region', 'aria-label': 'error' }, trace) : null;
+      this.message.replaceChildren(text, ...(lines ? [lines] : []));
+      if (lines) {
+        lines.scrollTop = lines.scrollHeight;
+      }
     }
-    this.message.hidden = !text;
+    this.message.hidden = !text && !trace;
     this.message.classList.toggle('wb-error', isError);
   }
 
@@ -504,7 +515,7 @@ class View {
     const tell = (): void => {
       const chosen = this.state.selected.size ? ` · ${this.state.selected.size} selected` : '';
       const brushed = this.state.brushed ? ` · ${this.state.brushed.size} in the brush` : '';
-      count.textContent = `${this.state.trials.size} trials${brushed}${chosen}`;
+      count.textContent = `${this.state.trials.size} ${this.state.trials.size === 1 ? 'trial' : 'trials'}${brushed}${chosen}`;
       pin.disabled = this.state.selected.size === 0;
       this.drawHead();
     };
@@ -555,12 +566,6 @@ function allGpus(gpus: Gpu[]): HTMLElement {
   const element = gpuFact({ label: `${gpus.length} GPUs`, name: '', busy, used: sum(gpu => gpu.used), total: sum(gpu => gpu.total) });
   element.title = gpus.map(gpu => `${gpu.label} (${gpu.name}): ${gpu.busy ?? '–'} %, ${gigabytes(gpu.used)} of ${gigabytes(gpu.total)} GB`).join('\n');
   return element;
-}
-
-/** As GPUs are sold: a card of 24 GB has 24 times 1024 to the third. */
-function gigabytes(count: number): string {
-  const size = count / 2 ** 30;
-  return size < 10 ? String(Number(size.toFixed(1))) : String(Math.round(size));
 }
 
 /** What a snapshot is of: two with the same stamp differ in nothing but the time they were made. */

@@ -1,4 +1,4 @@
-import { bytes, h, number } from './dom';
+import { bytes, h, number, valueText } from './dom';
 import type { Candidate, Registered, Usage } from './protocol';
 import type { State } from './state';
 
@@ -121,7 +121,7 @@ export class UsagePanel implements Panel {
   private async refresh(): Promise<void> {
     try {
       const rows = await this.state.ask('usage', {});
-      this.element.replaceChildren(rows.length ? this.table(rows) : h('div', { class: 'wb-message wb-dim' }, 'Nothing runs now'));
+      this.element.replaceChildren(rows.length ? this.table(rows) : h('div', { class: 'wb-message wb-dim' }, 'Nothing runs now. What running trials use of processors, memory and GPUs is shown here.'));
     } catch (error) {
       this.element.replaceChildren(h('div', { class: 'wb-message wb-error' }, problem(error)));
     }
@@ -182,13 +182,17 @@ export class OutputsPanel implements Panel {
     try {
       const found = await this.state.ask('outputs', { trial: this.state.focus });
       const rows: [string, Node | string][] = [
-        ['of', found.trial],
+        [this.state.header?.type === 'sweep' ? 'trial' : 'job', found.trial],
         ['folder', h('code', { class: 'wb-code' }, found.folder)],
         ...(found.notebook ? [['executed notebook', h('code', { class: 'wb-code' }, found.notebook)] as [string, Node]] : []),
         ...Object.entries(found.values).map(([name, value]): [string, string] => [name, JSON.stringify(value)]),
         ...found.files.map((file): [string, string] => [file.path, bytes(file.bytes)])
       ];
-      this.element.replaceChildren(factsTable(rows));
+      const none = Object.keys(found.values).length + found.files.length === 0;
+      this.element.replaceChildren(
+        factsTable(rows),
+        ...(none ? [h('p', { class: 'wb-message wb-dim' }, 'No values and no files: what the code hands to workbench.output(name, value) or writes into ./outputs is listed here.')] : [])
+      );
     } catch (error) {
       this.element.replaceChildren(h('div', { class: 'wb-message wb-error' }, problem(error)));
     }
@@ -288,7 +292,10 @@ export class RegisterPanel implements Panel {
       const mine = found.metric?.value ?? null;
       const theirs = other?.score == null ? null : Number(other.score);
       if (!other) {
-        compared.textContent = alias.value ? `nothing is called ${alias.value} yet` : '–';
+        compared.textContent = alias.value ? `no version of ${name.value} is called ${alias.value} yet` : 'name an alias to compare with the version that has it';
+        compared.className = 'wb-dim';
+      } else if (found.registered.some(entry => entry.name === other.name && entry.version === other.version)) {
+        compared.textContent = `${other.alias} is this trial already, as version ${other.version}`;
         compared.className = 'wb-dim';
       } else if (mine === null || theirs === null) {
         compared.textContent = `${other.alias} is version ${other.version}, whose metric is not known`;
@@ -331,6 +338,11 @@ export class RegisterPanel implements Panel {
         this.done = made;
         outcome.replaceChildren(this.receipt(made));
         found.registered.push({ name: made.name, version: made.version });
+        if (made.alias) {
+          const { alias: title, name: of, version } = made;
+          found.aliases = found.aliases.filter(entry => entry.name !== of || entry.alias !== title);
+          found.aliases.push({ name: of, alias: title, version, score: found.metric?.value == null ? null : String(found.metric.value) });
+        }
         again.checked = false;
         compare();
       } catch (error) {
@@ -357,7 +369,7 @@ export class RegisterPanel implements Panel {
       h('span', { class: 'wb-label' }, metric?.name ?? 'metric'),
       h('div', {}, h('b', {}, number(metric?.value)), metric?.step == null ? '' : ` at step ${metric.step}`),
       h('span', { class: 'wb-label' }, 'parameters'),
-      h('div', {}, Object.entries(found.params).map(([key, value]) => `${key}=${typeof value === 'number' ? number(value) : String(value)}`).join('  ') || '–'),
+      h('div', {}, Object.entries(found.params).map(([key, value]) => `${key}=${valueText(value)}`).join(' · ') || '–'),
       h('label', { for: id('model') }, 'model'),
       h('div', {}, model, facts),
       h('label', { for: id('name') }, 'name'),

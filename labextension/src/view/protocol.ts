@@ -39,6 +39,8 @@ export interface Trial {
   params: Record<string, Scalar>;
   score: number | null;
   last: number | null;
+  /** Its last value is not a number, or infinite. */
+  diverged: boolean;
   spark: (number | null)[];
   started: number | null;
   ended: number | null;

@@ -26,13 +26,14 @@ export const STYLES = `
 .wb-fact { white-space: nowrap; } .wb-fact b { font-weight: 600; font-variant-numeric: tabular-nums; }
 .wb-fact > span:first-child { color: var(--wb-dim); }
 .wb-actions { margin-left: auto; display: flex; gap: 6px; flex-wrap: wrap; }
-.wb-progress { height: 5px; display: flex; background: var(--wb-bg2); }
+.wb-progress { height: 5px; display: flex; background: var(--wb-bg2); } .wb-progress[hidden] { display: none; }
 .wb-progress > i { display: block; height: 100%; }
 .wb-progress .wb-Completed { background: #2e8b57; } .wb-progress .wb-Running { background: #2f7ed8; }
 .wb-progress .wb-Canceled { background: #9aa0a6; } .wb-progress .wb-Failed { background: #d64545; }
 .wb-view button, .wb-view select, .wb-view input, .wb-view textarea {
   font: inherit; color: inherit; background: var(--wb-bg); border: 1px solid var(--wb-border); border-radius: 3px; padding: 2px 8px; min-height: 26px;
 }
+.wb-view input[type=checkbox] { min-height: 0; margin: 0; vertical-align: -2px; }
 .wb-view button { cursor: pointer; } .wb-view button:hover:not(:disabled) { background: var(--wb-hover); }
 .wb-view button:disabled { opacity: .55; cursor: default; }
 .wb-view button.wb-primary { background: #0b66c3; border-color: #0b66c3; color: #fff; font-weight: 600; }
@@ -44,11 +45,12 @@ export const STYLES = `
 .wb-panel { min-height: 120px; } .wb-panel[hidden] { display: none; }
 .wb-tools { display: flex; flex-wrap: wrap; gap: 6px 12px; align-items: center; padding: 6px 10px 0; }
 .wb-tools label { color: var(--wb-dim); display: inline-flex; gap: 5px; align-items: center; }
+.wb-tools label > select { color: var(--wb-fg); }
 .wb-tools input[type=number] { width: 64px; } .wb-tools input[type=search] { width: 150px; }
-.wb-chart { position: relative; background: var(--wb-bg); padding: 0 4px; } .wb-plot { height: 300px; width: 100%; }
+.wb-chart { --wb-high: 300px; position: relative; background: var(--wb-bg); padding: 0 4px; } .wb-plot { height: var(--wb-high); width: 100%; }
 .wb-plot .parcoords .axis path, .wb-plot .parcoords .axis line { stroke: var(--wb-dim) !important; }
-.wb-plot .parcoords text { text-shadow: none !important; }
-.wb-none { min-height: 150px; display: grid; place-content: center; text-align: center; padding: 16px 24px; color: var(--wb-dim); } .wb-none[hidden], .wb-plot[hidden] { display: none; }
+.wb-plot .parcoords text { text-shadow: none !important; paint-order: stroke; stroke: var(--wb-bg); stroke-width: 3px; stroke-linejoin: round; }
+.wb-none { height: var(--wb-high); display: grid; place-content: center; text-align: center; padding: 16px 24px; color: var(--wb-dim); } .wb-none.wb-low { height: 150px; } .wb-none[hidden], .wb-plot[hidden] { display: none; }
 .wb-foot { display: flex; gap: 12px; padding: 0 10px 4px; min-height: 22px; font-size: 12px; }
 .wb-note { color: var(--wb-dim); flex: none; } .wb-hint { min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .wb-table { height: 286px; border-top: 1px solid var(--wb-border); }
@@ -59,6 +61,7 @@ export const STYLES = `
 .wb-Running .wb-icon { color: var(--wb-busy); } .wb-Canceled .wb-icon { color: var(--wb-dim); }
 .wb-best { font-weight: 700; color: var(--wb-mark); } .wb-dim { color: var(--wb-dim); } .wb-empty { color: var(--wb-dim); }
 .wb-message { padding: 6px 10px; border-top: 1px solid var(--wb-grid); overflow-wrap: anywhere; white-space: pre-wrap; }
+.wb-trace { margin: 4px 0 0; max-height: 150px; overflow: auto; font-family: var(--jp-code-font-family, var(--vscode-editor-font-family, monospace)); font-size: 12px; line-height: 1.4; white-space: pre-wrap; overflow-wrap: anywhere; }
 .wb-message { max-height: 220px; overflow: auto; } .wb-message.wb-error { color: var(--wb-bad); } .wb-message[hidden] { display: none; }
 .wb-view .wb-text { margin: 0; padding: 8px 10px; height: 330px; overflow: auto; background: var(--wb-bg); color: var(--wb-fg); white-space: pre-wrap; overflow-wrap: anywhere;
   font-family: var(--jp-code-font-family, var(--vscode-editor-font-family, monospace)); font-size: 12px; line-height: 1.45; }
@@ -68,7 +71,7 @@ export const STYLES = `
 .wb-ok { color: var(--wb-good); } .wb-bad { color: var(--wb-bad); }
 .wb-view .wb-code { background: var(--wb-bg2); padding: 6px 8px; border-radius: 3px; white-space: pre-wrap; margin: 0; }
 .wb-facts { border-collapse: collapse; margin: 8px 10px; } .wb-facts td, .wb-facts th { padding: 2px 14px 2px 0; text-align: left; font-weight: 400; vertical-align: top; overflow-wrap: anywhere; }
-.wb-facts th { color: var(--wb-dim); } .wb-facts td.wb-num, .wb-facts th.wb-num { text-align: right; font-variant-numeric: tabular-nums; }
+.wb-facts th { color: var(--wb-dim); overflow-wrap: break-word; } .wb-facts td.wb-num, .wb-facts th.wb-num { text-align: right; font-variant-numeric: tabular-nums; }
 .wb-popup { position: relative; } .wb-popup > div { position: absolute; z-index: 20; top: 100%; background: var(--wb-bg); border: 1px solid var(--wb-border); padding: 6px 10px; max-height: 260px; overflow: auto; box-shadow: 0 2px 8px rgb(0 0 0 / 25%); }
 .wb-columns > div { right: 0; } .wb-axes > div { left: 0; }
 .wb-popup > div label { display: flex; white-space: nowrap; color: var(--wb-fg); } .wb-popup summary { cursor: pointer; border: 1px solid var(--wb-border); border-radius: 3px; padding: 2px 8px; list-style: none; }
@@ -76,6 +79,6 @@ export const STYLES = `
 .wb-list { list-style: none; margin: 0; padding: 0; } .wb-list li { display: flex; gap: 4px; align-items: center; } .wb-list li label { flex: 1; padding-right: 12px; }
 .wb-view button.wb-small { padding: 0 5px; min-height: 22px; min-width: 24px; } .wb-view button[aria-disabled=true] { opacity: .55; cursor: default; }
 .wb-scroll { max-height: 340px; overflow: auto; }
-@container (max-width: 640px) { .wb-actions { margin-left: 0; width: 100%; } .wb-plot { height: 260px; } .wb-form { grid-template-columns: minmax(0, 1fr); gap: 3px; } }
+@container (max-width: 640px) { .wb-actions { margin-left: 0; width: 100%; } .wb-chart { --wb-high: 260px; } .wb-form { grid-template-columns: minmax(0, 1fr); gap: 3px; } }
 @media (forced-colors: active) { .wb-progress > i { forced-color-adjust: none; } .wb-view .wb-tabs button[aria-selected=true] { border-bottom-color: Highlight; } }
 `;

@@ -23,7 +23,7 @@ import {
   type ValueFormatterParams,
   type ValueGetterParams
 } from 'ag-grid-community';
-import { duration, h, number, status } from './dom';
+import { duration, h, number, status, valueText } from './dom';
 import type { State } from './state';
 import type { Trial } from './protocol';
 
@@ -69,6 +69,9 @@ const THEME = themeQuartz.withParams({
 });
 
 type Row = Trial;
+
+/** Pixels of a column until somebody drags it wider: what is cut off is in its tooltip. */
+const WIDEST = 230;
 
 /** The live table of trials. It keeps sort, filter, scroll and selection while rows change. */
 export class TrialTable {
@@ -164,7 +167,7 @@ export class TrialTable {
     }
     this.fitted = this.state.trials.size > 0;
     const columns = (this.grid.getColumns() ?? []).map(column => column.getColId());
-    this.grid.autoSizeColumns(columns.filter(id => id !== 'reason'));
+    this.grid.autoSizeColumns({ colIds: columns.filter(id => id !== 'reason'), defaultMaxWidth: WIDEST });
   }
 
   private showPinned(): void {
@@ -228,11 +231,18 @@ export class TrialTable {
           headerTooltip: `parameter ${axis.name}`,
           valueGetter: (params: ValueGetterParams<Row>) => params.data?.params[axis.name],
           ...(axis.scale === 'category' ? { type: 'rightAligned' } : numeric),
-          ...(axis.scale === 'category' ? { valueFormatter: params => text(params.value) } : {})
+          ...(axis.scale === 'category' ? { valueFormatter: params => valueText(params.value), tooltipValueGetter: params => valueText(params.value) } : {})
         })
       ),
-      { colId: 'score', field: 'score', headerName: `${metric} (${best})`, ...numeric },
-      { colId: 'last', field: 'last', headerName: `${metric} (last)`, ...numeric },
+      { colId: 'score', field: 'score', headerName: `${metric} (${best})`, headerTooltip: `the best value of ${metric}`, ...numeric },
+      {
+        colId: 'last',
+        field: 'last',
+        headerName: `${metric} (last)`,
+        headerTooltip: `the last value of ${metric}`,
+        ...numeric,
+        valueFormatter: ({ data, value }) => (data?.diverged ? 'NaN' : number(value as number | null))
+      },
       { colId: 'spark', headerName: 'curve', valueGetter: params => params.data?.spark, cellRenderer: sparkCell, sortable: false, filter: false, width: 92, minWidth: 92, equals: same },
       {
         colId: 'duration',
@@ -329,8 +339,4 @@ function same(a: unknown, b: unknown): boolean {
 
 function seconds(trial: Trial | undefined): number | null {
   return trial?.started == null ? null : (trial.ended ?? Date.now() / 1000) - trial.started;
-}
-
-function text(value: unknown): string {
-  return value === null || value === undefined ? '–' : typeof value === 'number' ? number(value) : String(value);
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import html
 
 from workbench.client.preview import Preview
+from workbench.views.words import duration_text
 
-__all__ = ["INSERTED", "cost_text", "duration_text", "insert_later", "preview_html"]
+__all__ = ["INSERTED", "cost_text", "insert_later", "preview_html"]
 
 
 INSERTED = '<div role="status" class="wb-ready">✓ The cell is right below.</div>'
@@ -48,15 +49,6 @@ def cost_text(preview: Preview, *, is_sweep: bool) -> str:
         return f"{trials}; nothing like it has run yet, so the time is unknown"
     like = f"as a run of {preview.like} took {duration_text(preview.each)}"
     return f"{trials}; about {duration_text(preview.seconds)}, {like}"
-
-
-def duration_text(seconds: float) -> str:
-    """Return a duration as people read it."""
-    if seconds < 60:
-        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def _table(preview: Preview) -> str:

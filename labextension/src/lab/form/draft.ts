@@ -209,7 +209,7 @@ export function objections(draft: Draft, trans: TranslationBundle): Objection[] 
   }
   if (draft.sweep) {
     if (!draft.fields.some(field => field.kind !== 'fixed')) {
-      object('search', trans.__('let at least one parameter vary'));
+      object('search', draft.fields.length ? trans.__('let at least one parameter vary') : trans.__('there is none that could vary'));
     }
     if (!draft.metric.trim()) {
       object('metric', trans.__('name the metric that the notebook logs, as in mlflow.log_metric("accuracy", …)'));

@@ -256,8 +256,7 @@ class Form extends Widget {
       return; // submitting saves the notebook, and that is heard here
     }
     this.submit.disabled = wrong.length > 0;
-    this.told.textContent = wrong.length ? '' : trans.__('Checking …');
-    this.told.className = 'wbl-told';
+    this.say(wrong.length ? trans.__('See above') : trans.__('Checking …'), wrong.length ? 'wbl-bad' : '');
     if (!wrong.length) {
       this.checkSoon();
     } else {
