@@ -53,13 +53,6 @@ def loud(page: Page) -> Iterator[list[str]]:
     assert errors == []
 
 
-@pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
-    gate = Gate(tmp_path / "gates")
-    yield gate
-    gate.close()
-
-
 Change = Callable[[Mapping[str, object]], None]
 
 
