@@ -28,7 +28,11 @@ __all__ = ["nobody_starts", "write_states", "write_views"]
 _ERROR = """Traceback (most recent call last):
   File "train.py", line 12, in <module>
     model.fit(X, y)
-  File "model.py", line 88, in fit
+  File "model.py", line 61, in fit
+    self.epoch(X, y)
+  File "model.py", line 74, in epoch
+    self.step(batch)
+  File "model.py", line 88, in step
     raise ValueError("the loss is not a number after step 3: lower the learning rate")
 ValueError: the loss is not a number after step 3: lower the learning rate"""
 

@@ -118,6 +118,17 @@ def test_axe_finds_nothing_serious(page: Page, look: Any, states: dict[str, str]
     assert problems == []
 
 
+def test_the_end_of_a_trace_is_in_sight(look: Any) -> None:
+    from playwright.sync_api import expect
+
+    trace = look("job failed").get_by_role("region", name="error")
+    expect(trace).to_contain_text("lower the learning rate")
+    assert trace.evaluate("trace => trace.scrollHeight > trace.clientHeight")
+    ends = "trace => [trace, trace.firstElementChild].map(one => one.getBoundingClientRect().bottom)"
+    box, text = trace.evaluate(ends)
+    assert text == pytest.approx(box, abs=1)
+
+
 def _problems(page: Page, names: list[str], *, within: str = "", rule: str | None = None) -> list[str]:
     """Return what axe finds serious or critical in the views of some jobs, or a part of them, by one rule or by all."""
     found = page.evaluate(

@@ -347,11 +347,8 @@ class View {
   private say(text: string, isError: boolean, asked = true, trace: string | null = null): void {
     this.said = asked;
     if (this.message.textContent !== text + (trace ?? '')) {
-      const lines = trace ? h('pre', { class: 'wb-trace', tabindex: 0, role: 'region', 'aria-label': 'error' }, trace) : null;
-      this.message.replaceChildren(text, ...(lines ? [lines] : []));
-      if (lines) {
-        lines.scrollTop = lines.scrollHeight;
-      }
+      const lines = trace ? [h('div', { class: 'wb-trace', tabindex: 0, role: 'region', 'aria-label': 'error' }, h('pre', {}, trace))] : [];
+      this.message.replaceChildren(text, ...lines);
     }
     this.message.hidden = !text && !trace;
     this.message.classList.toggle('wb-error', isError);

@@ -61,7 +61,8 @@ export const STYLES = `
 .wb-Running .wb-icon { color: var(--wb-busy); } .wb-Canceled .wb-icon { color: var(--wb-dim); }
 .wb-best { font-weight: 700; color: var(--wb-mark); } .wb-dim { color: var(--wb-dim); } .wb-empty { color: var(--wb-dim); }
 .wb-message { padding: 6px 10px; border-top: 1px solid var(--wb-grid); overflow-wrap: anywhere; white-space: pre-wrap; }
-.wb-trace { margin: 4px 0 0; max-height: 150px; overflow: auto; font-family: var(--jp-code-font-family, var(--vscode-editor-font-family, monospace)); font-size: 12px; line-height: 1.4; white-space: pre-wrap; overflow-wrap: anywhere; }
+.wb-trace { display: flex; flex-direction: column-reverse; margin-top: 4px; max-height: 140px; overflow: auto; } /* begins at its end */
+.wb-view .wb-trace pre { flex: none; margin: 0; padding: 0; color: inherit; font-family: var(--jp-code-font-family, var(--vscode-editor-font-family, monospace)); font-size: 12px; line-height: 1.4; white-space: pre-wrap; overflow-wrap: anywhere; }
 .wb-message { max-height: 220px; overflow: auto; } .wb-message.wb-error { color: var(--wb-bad); } .wb-message[hidden] { display: none; }
 .wb-view .wb-text { margin: 0; padding: 8px 10px; height: 330px; overflow: auto; background: var(--wb-bg); color: var(--wb-fg); white-space: pre-wrap; overflow-wrap: anywhere;
   font-family: var(--jp-code-font-family, var(--vscode-editor-font-family, monospace)); font-size: 12px; line-height: 1.45; }
