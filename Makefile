@@ -24,7 +24,7 @@ types:
 	$(BIN)/mypy
 
 tests: $(VENV)/chromium labextension/node_modules
-	$(ENGINE) $(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --nbval-lax --nbval-current-env tests notebooks/*.ipynb
+	$(ENGINE) $(BIN)/pytest --numprocesses 3 --dist loadfile --nbval-lax --nbval-current-env tests notebooks/*.ipynb
 
 chaos: setup  ## the long run: make chaos KILLS=1000 SEED=7
 	$(BIN)/python -m tests.chaos --kills $(KILLS) $(if $(SEED),--seed $(SEED))

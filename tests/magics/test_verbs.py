@@ -92,7 +92,7 @@ def test_a_job_runs_again(book: Notebook) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("%wb lst", "invalid choice: 'lst'"),
+        ("%wb lst", "there is no verb 'lst'. Did you mean 'list'?"),
         ("%wb show no_such", "no job named 'no_such'"),
         ("%wb more", "%wb more: the following arguments are required: N"),
         ("%wb more a b c", "Write %wb more [NAME] N"),

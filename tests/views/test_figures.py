@@ -146,7 +146,7 @@ def test_a_sweep_without_finite_values_draws_nothing(past: JobFacts) -> None:
 
 def test_importance_shows_the_parameters_that_matter_most(past: JobFacts, monkeypatch: pytest.MonkeyPatch) -> None:
     shares = {f"width{index:02}": index / 190 for index in range(20)}
-    monkeypatch.setattr(figures, "parameter_importance", lambda facts: (shares, ""))
+    monkeypatch.setattr(figures, "measure", lambda observed: shares)
     figure = importance(past)
     assert figure.data[0]["y"] == [f"width{index:02}" for index in range(8, 20)]
     assert figure.note == "the 12 of 20 parameters that matter most"

@@ -10,6 +10,7 @@ from typing import Any
 
 from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 
+from workbench.definition.checking import nearest
 from workbench.errors import ValidationException
 from workbench.magics.session import Session, readable
 from workbench.magics.showing import show
@@ -64,9 +65,12 @@ class VerbMagics(Magics):
             parser = make_parser()
             if not words or {"-h", "--help", "?"} & set(words):
                 return print(_help_of(parser, words))  # noqa: T201
+            verb = next((word for word in words if not word.startswith("-")), "")
+            if verb not in VERBS:
+                raise ValidationException(f"there is no verb {verb!r}", "%wb", nearest(verb, VERBS))
             options, rest = parser.parse_known_args(words)
-            if rest or not options.verb:
-                raise ValidationException(f"{' '.join(rest) or line!r} is not understood", "%wb", "Write %wb -h")
+            if rest:
+                raise ValidationException(f"{' '.join(rest)!r} is not understood", "%wb", f"Write %wb {verb} -h")
             return VERBS[options.verb][0](self.session, options)
 
 
@@ -381,4 +385,4 @@ def _table(rows: list[dict[str, Any]], empty: str) -> Any:
     kept = [
         name for name in table.columns if not table[name].isin([None, "", False]).all() and table[name].notna().any()
     ]
-    return table[kept]
+    return table[kept].astype(object).where(table[kept].notna(), "")  # what a job has not is blank, not NaN

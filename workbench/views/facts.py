@@ -150,7 +150,7 @@ class JobFacts:
         best = self.trials.get(self.best or "")
         return {
             "name": record.name,
-            "type": record.type,
+            "type": "notebook" if record.type == "command" and record.launch.get("notebook") else record.type,
             "parent": record.parent,
             "status": str(record.status),
             "displayName": record.display_name,

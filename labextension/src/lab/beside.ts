@@ -1,6 +1,7 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { DocumentRegistry } from '@jupyterlab/docregistry';
 import type { Widget } from '@lumino/widgets';
+import { placeFor } from './place';
 
 /** Where logs and notebooks of trials go: to the right of the page that they were opened from, and there one over the other. */
 export class Beside {
@@ -15,7 +16,7 @@ export class Beside {
 
   /** Add a page there. */
   add(page: Widget): void {
-    this.shell.add(page, 'main', this.options);
+    this.shell.add(page, placeFor(this.shell), this.options);
     this.opened(page);
   }
 

@@ -22,6 +22,7 @@ import { notify, orSay } from './notify';
 import { markOutputs, originOf } from './origin';
 import { addPages } from './pages';
 import { JobsPanel } from './panel';
+import { placeFor } from './place';
 import { Settings } from './settings';
 import { RunningItem } from './statusbar';
 import { IWorkbench, Workbench } from './workbench';
@@ -115,7 +116,7 @@ const notebookPlugin: JupyterFrontEndPlugin<void> = {
         forms.set(path, form);
         form.disposed.connect(() => forms.delete(path));
         const beside = tracker.find(panel => panel.context.path === path);
-        shell.add(form, 'main', beside?.isVisible ? { mode: 'split-right', ref: beside.id } : {});
+        shell.add(form, placeFor(shell), beside?.isVisible ? { mode: 'split-right', ref: beside.id } : {});
       } else {
         form.sweep = sweep;
       }

@@ -9,6 +9,7 @@ import type { LogPage } from './log';
 import type { ModelsPage } from './models';
 import { orSay } from './notify';
 import type { JobPage } from './page';
+import { placeFor } from './place';
 import type { Workbench } from './workbench';
 
 /** The pages of the main area: one for each job and each log, and one of all models. They come back after a reload. */
@@ -22,7 +23,7 @@ export function addPages(app: JupyterFrontEnd, workbench: Workbench, restorer: I
   const show = (page: MainAreaWidget, tracker: WidgetTracker, options: { ref?: string } = {}): void => {
     if (!page.isAttached) {
       void tracker.add(page);
-      shell.add(page, 'main', options);
+      shell.add(page, placeFor(shell), options);
     }
     shell.activateById(page.id);
   };

@@ -9,7 +9,7 @@ export interface Axis {
 
 export interface Header {
   name: string;
-  type: 'command' | 'sweep' | 'trial';
+  type: 'command' | 'notebook' | 'sweep' | 'trial';
   parent: string | null;
   status: string;
   displayName: string;

@@ -161,7 +161,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             _grid(*(fields[path] for path in ("notebook", "command", "code", "kernel", "name", "experiment_name"))),
             section("Parameters", "a distribution makes a sweep"),
             self._rows.box,
-            section("Search"),
+            section("Search and limits"),
             _grid(
                 *(fields[path] for path in _SEARCH),
                 *(fields[path] for path in _STOP),

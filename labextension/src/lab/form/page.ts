@@ -340,6 +340,7 @@ class Form extends Widget {
       const { name } = await api.post<Created>('jobs', requestOf(this.draft));
       await this.commands.execute(CommandIDs.open, { name, ref: this.parent?.id ?? '' });
       this.done();
+      await this.commands.execute(CommandIDs.open, { name }); // a side panel, as in Notebook 7, has closed with the form
     } catch (error) {
       this.isSubmitting = false;
       this.refuse(error);
