@@ -361,10 +361,10 @@ def test_a_server_is_of_one_build_of_an_environment_and_of_none_that_is_not_buil
     (tmp_path / "never_ready.py").write_text("import signal\nsignal.pause()\n")
     launch = {"python": sys.executable, "preload": ["never_ready"]}
 
-    def trial(number: int) -> TrialSpec:
+    def trial(number: int, parent: str | None) -> TrialSpec:
         return TrialSpec(
             name=f"s_{number}",
-            parent="s",
+            parent=parent,
             folder=f"s/{number}",
             command="python x.py",
             words=[["python"], ["x.py"]],
@@ -380,8 +380,8 @@ def test_a_server_is_of_one_build_of_an_environment_and_of_none_that_is_not_buil
     before = set(children(os.getpid()))
     with closing(WarmStarts(workspace, enabled=True)) as warm:
 
-        def ask(number: int) -> set[int]:
-            assert warm.start_host(trial(number), launch, TrialFolder(tmp_path / "t"), []) is None
+        def ask(number: int, parent: str | None = "s") -> set[int]:
+            assert warm.start_host(trial(number, parent), launch, TrialFolder(tmp_path / "t"), []) is None
             return set(children(os.getpid())) - before
 
         assert ask(0) == set()
@@ -392,6 +392,8 @@ def test_a_server_is_of_one_build_of_an_environment_and_of_none_that_is_not_buil
         assert ask(2) == first
         cache.built("k", lambda: {"python": "here"}, print)
         assert len(ask(3)) == 2
+        launch["preload"] = ["never_ready", "json"]
+        assert [len(ask(number, parent=None)) for number in (4, 5, 6)] == [2, 3, 3], "worth it from the second time on"
     assert set(children(os.getpid())) == before
 
 
