@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.conftest import Table
-from tests.conftest import client_of, supervisor_of
+from tests.conftest import client_of, stop_everything, supervisor_of
 from tests.supervisor.test_sweeps_end_to_end import wait
 from workbench import MLClient, command
 from workbench.client.waiting import wait_until
+from workbench.entities import Environment
 from workbench.sweep import Uniform
 
 pytestmark = pytest.mark.benchmark
@@ -169,3 +170,34 @@ def test_warm_starts(shared_client: MLClient, tmp_path: Path, table: Table) -> N
     table("script that imports mlflow and scikit-learn and logs, cold", f"{cold * 1e3:.0f} ms", "")
     table("  warm, from queue to end", f"{warm * 1e3:.0f} ms", "<= 60 ms")
     table("  times less", f"{cold / warm:.0f}", ">= 10")
+
+
+def test_warm_starts_in_a_virtual_environment(shared_client: MLClient, tmp_path: Path, table: Table) -> None:
+    (tmp_path / "train.py").write_text(
+        "import sys, workbench, sklearn.linear_model\nworkbench.log(m=float(sys.argv[1]))\n"
+    )
+    settings = shared_client.context.workspace.settings
+    job = command(
+        code=str(tmp_path),
+        command="python train.py ${{inputs.x}}",
+        inputs={"x": 0},
+        environment=Environment(requirements=["scikit-learn"]),
+    )
+    wait(shared_client, shared_client.create_or_update(job).name)  # it builds the environment
+
+    def per_trial(*, warm: bool) -> float:
+        stop_everything(shared_client.context.workspace)  # settings are read when the supervisor starts
+        settings.write_text(f"warm = {str(warm).lower()}\n")
+        sweep = job(x=Uniform(0, 1)).sweep(
+            primary_metric="m", goal="maximize", max_total_trials=40, max_concurrent_trials=2
+        )
+        name = str(shared_client.create_or_update(sweep).name)
+        wait(shared_client, name)
+        children = shared_client.context.store.children(name)
+        assert {child.status for child in children} == {"Completed"}
+        return statistics.median(child.ended - child.created for child in children[20:] if child.ended)
+
+    cold, warm = per_trial(warm=False), per_trial(warm=True)
+    table("script that imports scikit-learn in a virtual environment, cold", f"{cold * 1e3:.0f} ms", "")
+    table("  warm, from queue to end", f"{warm * 1e3:.0f} ms", "")
+    table("  times less", f"{cold / warm:.0f}", "")

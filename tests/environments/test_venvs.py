@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -13,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.processes import running_module
+from tests.chaos.processes import fork_servers, running_module
+from tests.conftest import supervisor_of
 from tests.notebook.books import write_notebook
 from tests.supervisor.gates import until
 from tests.supervisor.test_sweeps_end_to_end import finish
@@ -21,6 +23,7 @@ from workbench import MLClient, command, notebook
 from workbench.entities import Environment
 from workbench.environments.cache import Cache, FailedBuildError
 from workbench.errors import NotFoundError, ValidationException
+from workbench.sweep import Choice
 from workbench.trial.outputs import read_outputs
 
 _SEES = (
@@ -181,6 +184,53 @@ def test_mlflow_of_another_environment_reports_over_http(ml_client: MLClient, wr
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(call, timeout=30)
     until(ml_client, lambda: not running_module("workbench.tracking.served", ml_client.workspace_folder))
+
+
+_SEEN = """
+import sys
+had = {"iniconfig", "mlflow"} & set(sys.modules)
+import importlib.util, iniconfig, mlflow, os, workbench
+x = float(sys.argv[1])
+workbench.log(score=x)
+with mlflow.start_run() as run:
+    assert run.info.run_id == os.environ["AZUREML_RUN_ID"]
+    mlflow.log_metric("acc", x / 2)
+print(sorted(had), "of", sys.prefix, iniconfig.__file__, mlflow.__file__, workbench.__file__)
+print(sys.path, importlib.util.find_spec("optuna"), hasattr(workbench, "MLClient"))
+"""
+
+
+def test_trials_of_a_sweep_in_an_environment_are_forks_once_it_is_built(
+    ml_client: MLClient, write_code: Callable[[str], str]
+) -> None:
+    job = command(
+        code=write_code(_SEEN),
+        command="python train.py ${{inputs.x}}",
+        inputs={"x": 0},
+        environment=Environment(requirements=["iniconfig==2.1.0", "mlflow-skinny"]),
+    )
+    sweep = job(x=Choice(list(range(24)))).sweep(
+        primary_metric="score", goal="maximize", sampling_algorithm="grid", max_concurrent_trials=2
+    )
+    done = finish(ml_client, sweep)
+    assert done.status == "Completed", done.error
+    supervisor = supervisor_of(ml_client.context.workspace)
+    assert supervisor is not None
+    assert len(fork_servers(supervisor.pid)) == 1, "one for all of its trials"
+    store = ml_client.context.store
+    trials = [child.name for child in store.children(str(done.name))]
+    assert builds_in(ml_client, trials) == 1
+    told = ["\n".join(log_of(ml_client, name).splitlines()[-2:]) for name in trials]
+    had, seen = zip(*[text.split(" of ") for text in told], strict=True)
+    assert had[0] == "[]", "it has built the environment, or waited for that"
+    assert had[-2:] == ("['iniconfig', 'mlflow']",) * 2
+    assert len({text.replace(f"/{number:04}/", "/") for number, text in enumerate(seen)}) == 1, "warm or cold"
+    assert all(Path(place).is_relative_to(os.environ["WORKBENCH_CACHE"]) for place in seen[0].splitlines()[0].split())
+    assert seen[0].endswith("None False")
+    assert str(Path(sys.executable).parents[1]) not in seen[0]
+    for number, name in enumerate(trials):
+        [score], [acc] = store.points(name, "score"), store.points(name, "acc")
+        assert (score.value, acc.value) == (number, number / 2)
 
 
 def test_who_waited_for_a_build_that_failed_does_not_repeat_it(tmp_path: Path) -> None:

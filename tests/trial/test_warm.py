@@ -8,17 +8,26 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.chaos.processes import children
 from tests.notebook.books import write_notebook
 from workbench.definition.words import to_words
+from workbench.environments.cache import Cache
+from workbench.environments.output import Output
+from workbench.environments.recipes import VenvRecipe
+from workbench.environments.venvs import build_venv, interpreter
+from workbench.errors import NotFoundError
 from workbench.store.files import TrialFolder
 from workbench.store.workspace import open_workspace
 from workbench.supervisor.launch import start_host
 from workbench.supervisor.warm import ForkServer, WarmStarts
+from workbench.trial.devices import nvml_folder
 from workbench.trial.imports import imports_of
 from workbench.trial.processes import Identity, is_alive, marked_processes
 from workbench.trial.report import FOLDER_VARIABLE
@@ -26,19 +35,58 @@ from workbench.trial.spec import Exit, TrialSpec
 
 MODULES = ["json", "numpy", "logging", "argparse", "no_such_module"]
 Start = Callable[..., tuple[TrialFolder, int]]
+HERE, VENV = "the Python that runs this", "a virtual environment of it"
+
+
+@dataclass(frozen=True)
+class Place:
+    """What trials run in: an interpreter, and the environment that it belongs to."""
+
+    python: str
+    environment: dict[str, Any] | None = None
+    variables: dict[str, str] = field(default_factory=dict)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    wanted = getattr(request, "param", HERE)
+    if wanted == HERE:
+        return Place(sys.executable)
+    return virtual_environment(tmp_path_factory.mktemp("cache"), None if wanted == VENV else wanted)
+
+
+def virtual_environment(root: Path, version: str | None) -> Place:
+    """Return a virtual environment of a version of Python that has ``workbench.log`` and nothing else."""
+    try:
+        python, what = interpreter(version)
+    except NotFoundError as error:
+        pytest.skip(str(error))
+    recipe = VenvRecipe(python=python, version=what)
+    cache = Cache(root, recipe.kind)
+    facts, _ = cache.built(recipe.key, lambda: build_venv(recipe, cache, Output(print)), print)
+    environment = {"kind": recipe.kind, "key": recipe.key, "recipe": "", "cache": str(root)}
+    return Place(facts["python"], environment, {"PYTHONPATH": "", "PYTHONHOME": ""})
+
+
+everywhere = pytest.mark.parametrize("place", [HERE, VENV], ids=["here", "venv"], indirect=True)
+in_a_venv = pytest.mark.parametrize("place", [VENV], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, place: Place) -> Iterator[ForkServer]:
     workspace = open_workspace(tmp_path_factory.mktemp("warm"))
-    server = ForkServer(sys.executable, dict(os.environ) | {"SHARED": "yes"}, MODULES, workspace)
+    environment = dict(os.environ) | {"SHARED": "yes"} | place.variables
+    apart = place.environment is not None
+    server = ForkServer(
+        place.python, environment, [*MODULES, *(["workbench"] if apart else [])], workspace, apart=apart
+    )
     assert server.wait(60), workspace.warm_log.read_text()
     yield server
     server.close()
 
 
 @pytest.fixture
-def start(tmp_path: Path, server: ForkServer) -> Start:
+def start(tmp_path: Path, server: ForkServer, place: Place) -> Start:
     surroundings = tmp_path / "surroundings"
     surroundings.write_text(json.dumps(dict(os.environ) | {"SHARED": "yes"}))
     os.mkfifo(tmp_path / "wake")
@@ -52,7 +100,7 @@ def start(tmp_path: Path, server: ForkServer) -> Start:
         (snapshot / "beside.py").write_text("value = 'from beside'\n")
         folder = TrialFolder(tmp_path / how)
         # One name for both, so that what a program prints of its place is the same.
-        variables = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", FOLDER_VARIABLE: str(folder.root)}
+        variables = {"PATH": f"{Path(place.python).parent}:{os.environ['PATH']}", FOLDER_VARIABLE: str(folder.root)}
         TrialSpec(
             name="t",
             folder=how,
@@ -64,7 +112,8 @@ def start(tmp_path: Path, server: ForkServer) -> Start:
             display_name="t",
             created=0.0,
             snapshot=str(snapshot),
-            variables=variables | settings.pop("variables", {}),
+            variables=variables | place.variables | settings.pop("variables", {}),
+            environment=place.environment,
             **settings,
         ).write_into(folder)
         pid = server.fork(folder, []) if how == "warm" else start_host(folder)
@@ -125,6 +174,7 @@ PROGRAMS = {
 }
 
 
+@everywhere
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_warm_start_is_like_a_cold_one(start: Start, program: str) -> None:
     seen = {}
@@ -162,12 +212,14 @@ def test_a_trial_ignores_no_signal_because_its_submitter_does(
     server.close()
 
 
+@everywhere
 def test_modules_are_run_too(start: Start) -> None:
     for command in ("python -m beside", "python -m json.tool --help", "python -m nothing.there"):
         seen = [ended(*start(how, command, "")) for how in ("cold", "warm")]
         assert (seen[0].code, seen[0].message.splitlines()[-1:]) == (seen[1].code, seen[1].message.splitlines()[-1:])
 
 
+@everywhere
 def test_a_missing_script_is_pythons_own_error(start: Start) -> None:
     seen = []
     for how in ("cold", "warm"):
@@ -193,6 +245,7 @@ def test_what_was_imported_is_shared_and_random_numbers_are_not(start: Start) ->
     assert len({word for words in printed for word in words[1:]}) == 6
 
 
+@everywhere
 def test_a_warm_trial_can_be_told_apart_by_its_environment(start: Start, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "ready")
     code = (
@@ -232,6 +285,116 @@ def test_a_module_that_starts_threads_makes_a_server_unfit(tmp_path: Path) -> No
     environment = dict(os.environ) | {"PYTHONPATH": str(tmp_path)}
     server = ForkServer(sys.executable, environment, ["threads_at_import"], open_workspace(tmp_path / "ws"))
     assert not server.wait(60)
+
+
+_SEES = """
+import sys
+preloaded = {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names
+import importlib.util, workbench
+print(sys.executable, sys.prefix, sys.base_prefix, sys.version, sys.path)
+print(workbench.__file__, hasattr(workbench, "__path__"))
+print({name: importlib.util.find_spec(name) for name in ("numpy", "optuna", "pytest", "papermill")})
+print([name for name in sys.modules if name.startswith("workbench.")])
+for use in ("workbench.MLClient", "import workbench.trial.report"):
+    try:
+        exec(use)
+    except (AttributeError, ImportError) as error:
+        print(error)
+workbench.log(score=3)
+print(*sorted(preloaded - {"__main__"}), file=open("outputs/preloaded", "w"))
+"""
+
+
+@in_a_venv
+def test_a_virtual_environments_programs_see_its_packages_and_no_others(start: Start, place: Place) -> None:
+    seen = {}
+    preloaded = {}
+    for how in ("cold", "warm"):
+        # With a GPU its host looks at the driver, through a package of the supervisor's.
+        folder, pid = start(how, "python train.py", _SEES, gpus=["GPU-0"], nvml=nvml_folder())
+        assert ended(folder, pid).code == 0, folder.log.read_text()
+        seen[how] = folder.log.read_text().replace(str(folder.root), "ROOT")
+        preloaded[how] = set((folder.outputs / "preloaded").read_text().split())
+        [point] = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
+        assert (point["k"], point["v"]) == ("score", 3)
+    assert seen["warm"] == seen["cold"]
+    assert f"{Path(place.python).parents[1]}/lib" in seen["warm"]
+    assert str(Path(sys.executable).parents[1]) not in seen["warm"]
+    assert preloaded["warm"] - preloaded["cold"] == {"workbench"}, "the environment's own, as it was told to import"
+
+
+@pytest.mark.parametrize("place", ["3.11"], indirect=True)
+def test_an_environment_of_the_oldest_python_starts_warm_too(start: Start) -> None:
+    for how in ("cold", "warm"):
+        folder, pid = start(how, "python train.py", "import sys, workbench\nprint(sys.version_info[:2])\n1 / 0")
+        assert ended(folder, pid).code == 1
+        assert folder.log.read_text().startswith("(3, 11)\nTraceback")
+        assert folder.log.read_text().count("File") == 1
+
+
+@pytest.mark.parametrize(
+    "pretence", ["sys.implementation.name = 'pypy'", "sys.version_info = (3, 10, 12, 'final', 0)", "os._exit(3)"]
+)
+def test_a_python_that_cannot_load_the_fork_server_gives_way_to_cold_starts(
+    tmp_path: Path, pretence: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(f"import os, sys\n{pretence}\n")
+    workspace = open_workspace(tmp_path / "ws")
+    server = ForkServer(sys.executable, dict(os.environ) | {"PYTHONPATH": str(tmp_path)}, [], workspace, apart=True)
+    assert not server.wait(60)
+    assert server.fork(TrialFolder(tmp_path / "trial"), []) is None
+    why = "it has ended" if "exit" in pretence else "it takes CPython 3.11 or newer"
+    assert caplog.messages == [f"trials start cold: the fork server is of no use: {why}"]
+    assert workspace.warm_log.read_text() == ""
+
+
+def test_an_interpreter_that_is_gone_gives_way_to_cold_starts(tmp_path: Path) -> None:
+    server = ForkServer(str(tmp_path / "python"), {}, [], open_workspace(tmp_path / "ws"), apart=True)
+    assert not server.wait(60)
+    assert server.fork(TrialFolder(tmp_path / "trial"), []) is None
+
+
+def test_a_server_is_of_one_build_of_an_environment_and_of_none_that_is_not_built(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache", "venv")
+    workspace = open_workspace(tmp_path / "ws")
+    (tmp_path / "surroundings").write_text("{}")
+    (tmp_path / "never_ready.py").write_text("import signal\nsignal.pause()\n")
+    launch = {"python": sys.executable, "preload": ["never_ready"]}
+
+    def trial(number: int, parent: str | None) -> TrialSpec:
+        return TrialSpec(
+            name=f"s_{number}",
+            parent=parent,
+            folder=f"s/{number}",
+            command="python x.py",
+            words=[["python"], ["x.py"]],
+            surroundings=str(tmp_path / "surroundings"),
+            wake="w",
+            experiment_name="e",
+            display_name="d",
+            created=0.0,
+            environment={"kind": "venv", "key": "k", "recipe": "", "cache": str(tmp_path / "cache")},
+            variables={"PYTHONPATH": str(tmp_path)},
+        )
+
+    before = set(children(os.getpid()))
+    with closing(WarmStarts(workspace, enabled=True)) as warm:
+
+        def ask(number: int, parent: str | None = "s") -> set[int]:
+            assert warm.start_host(trial(number, parent), launch, TrialFolder(tmp_path / "t"), []) is None
+            return set(children(os.getpid())) - before
+
+        assert ask(0) == set()
+        cache.built("k", lambda: {"python": "here"}, print)
+        first = ask(1)
+        assert len(first) == 1
+        cache.forget("k")
+        assert ask(2) == first
+        cache.built("k", lambda: {"python": "here"}, print)
+        assert len(ask(3)) == 2
+        launch["preload"] = ["never_ready", "json"]
+        assert [len(ask(number, parent=None)) for number in (4, 5, 6)] == [2, 3, 3], "worth it from the second time on"
+    assert set(children(os.getpid())) == before
 
 
 def test_switched_off_nothing_is_started(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlparse
 from workbench.client.circumstances import circumstances
 from workbench.client.context import Context
 from workbench.client.edits import PRIORITIES
-from workbench.client.environments import settle
+from workbench.client.environments import Settled, settle
 from workbench.client.notebooks import SHELL, WORDS, NotebookSource, notebook_source, trial_notebook
 from workbench.client.references import resolve_asset, split_reference
 from workbench.definition.checks import check
@@ -200,7 +200,7 @@ def _launch(job: AnyJob, part: Any, context: Context, notebook: NotebookSource |
             outputs=outputs,
             search_space=sweep.search_space if sweep else (),
         ),
-        "words": _words(command, data, part, notebook) if environment.facts is None else None,
+        "words": _words(command, data, part, notebook, environment),
         "preload": part.preload,
         "literals": literals,
         "data": data,
@@ -227,10 +227,15 @@ def _launch(job: AnyJob, part: Any, context: Context, notebook: NotebookSource |
     }
 
 
-def _words(command: str, data: Mapping[str, Any], part: Any, notebook: NotebookSource | None) -> list[Word] | None:
-    """Return the words of a command that needs no shell; None where the job's variables decide which Python it is."""
+def _words(
+    command: str, data: Mapping[str, Any], part: Any, notebook: NotebookSource | None, environment: Settled
+) -> list[Word] | None:
+    """Return the words of a command that needs no shell; None where something else decides which Python it is."""
+    is_here = environment.facts is None
     if notebook:
-        return None if "WORKBENCH_PYTHON" in part.environment_variables else WORDS
+        return WORDS if is_here and "WORKBENCH_PYTHON" not in part.environment_variables else None
+    if not is_here and environment.python is None:
+        return None  # a container's
     return to_words(command, data=data) if command and "PATH" not in part.environment_variables else None
 
 

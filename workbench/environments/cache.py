@@ -60,6 +60,14 @@ class Cache:
         facts = read_json(self.marker(key))
         return facts if isinstance(facts, dict) else None
 
+    def build_of(self, key: str) -> str | None:
+        """Return what tells the environment that is there from an earlier one of this key; None if there is none."""
+        try:
+            told = self.marker(key).stat()
+        except FileNotFoundError:
+            return None
+        return f"{told.st_ino} {told.st_mtime_ns}"
+
     def forget(self, key: str) -> None:
         """Let it be built again."""
         self.marker(key).unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from workbench.environments.cache import Cache
 from workbench.store.files import OWNER_ONLY, TrialFolder, WorkspaceFolder, read_json
 from workbench.trial.fork_server import ENVIRONMENT_ROOM_SIZE, command_line
 from workbench.trial.imports import imports_of
@@ -30,7 +31,14 @@ _IDLE = 120.0  # seconds after which a server that nobody asks is ended, and a s
 _TRACKING = ("workbench.tracking.warm", "warm_up")
 _KERNEL = ("workbench.notebooks.warm", "like_a_kernel")
 _AHEAD = ("workbench.notebooks.forked", "sow_ahead")
-_OF_ONE_TRIAL = ("AZUREML_", "AZURE_ML_", "MLFLOW_RUN_ID", "WORKBENCH_", "CUDA_VISIBLE_DEVICES")
+_OF_ONE_TRIAL = (
+    "AZUREML_",
+    "AZURE_ML_",
+    "MLFLOW_RUN_ID",
+    "MLFLOW_TRACKING_TOKEN",
+    "WORKBENCH_",
+    "CUDA_VISIBLE_DEVICES",
+)
 
 _log = logging.getLogger(__name__)
 
@@ -77,12 +85,22 @@ class WarmStarts:
         environment = self._environment(spec)
         modules = launch.get("preload") or self._imports(spec)
         notebook = spec.notebook is not None
-        facts = [launch["python"], sorted(environment.items()), modules, notebook]
+        build = _build_of(spec)
+        facts = [launch["python"], build, sorted(environment.items()), modules, notebook]
         key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
         if key not in self._servers:
             if spec.parent is None and not notebook and self._is_new(key):
                 return None  # a script that runs once would not see it ready
-            self._servers[key] = ForkServer(launch["python"], environment, modules, self._workspace, notebook=notebook)
+            if spec.environment and build is None:
+                return None  # the trial builds it
+            self._servers[key] = ForkServer(
+                launch["python"],
+                environment,
+                modules,
+                self._workspace,
+                notebook=notebook,
+                apart=spec.environment is not None,
+            )
         return self._servers[key]
 
     def _is_new(self, key: str) -> bool:
@@ -125,6 +143,12 @@ class WarmStarts:
         return imports_of(path, beside) if path.resolve().is_relative_to(root) else []
 
 
+def _build_of(spec: TrialSpec) -> str | None:
+    """Return which build of its environment a trial runs in; None where there is none, or none yet."""
+    wanted = spec.environment
+    return None if wanted is None else Cache(Path(wanted["cache"]), wanted["kind"]).build_of(wanted["key"])
+
+
 class ForkServer:
     """One fork server.
 
@@ -134,6 +158,8 @@ class ForkServer:
         modules: what it imports.
         workspace: whose tracking it gets ready.
         notebook: whether the trials are notebooks.
+        apart: whether the interpreter is an environment's, which has other packages than this one, and another
+            ``workbench`` for its programs.
     """
 
     def __init__(
@@ -144,6 +170,7 @@ class ForkServer:
         workspace: WorkspaceFolder,
         *,
         notebook: bool = False,
+        apart: bool = False,
     ) -> None:
         self._asked = time.monotonic()
         self._python = python
@@ -151,15 +178,17 @@ class ForkServer:
         self._modules = list(modules)
         self._workspace = workspace
         self._notebook = notebook
+        self._apart = apart
         self._started = time.monotonic()
         self._start()
 
     def _start(self) -> None:
         self._ready = False
+        self._process: subprocess.Popen[bytes] | None = None
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         log = os.open(self._workspace.warm_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
+            self._process = subprocess.Popen(
                 command_line(self._python, theirs.fileno()),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -169,6 +198,9 @@ class ForkServer:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
+        except OSError as error:  # no such interpreter any more: that is for the trial to say
+            self._give_up(str(error))
+            return
         finally:
             os.close(log)
             theirs.close()
@@ -178,7 +210,8 @@ class ForkServer:
                 "modules": self._modules,
                 "within": _KERNEL if self._notebook else [],
                 "ahead": _AHEAD if self._notebook else [],
-                "prepare": [_TRACKING] if uses_mlflow else [],
+                "prepare": [_TRACKING] if uses_mlflow and not self._apart else [],
+                "apart": self._apart,
                 "workspace": str(self._workspace.root),
             }
         )
@@ -231,6 +264,8 @@ class ForkServer:
                 answer = json.loads(self._channel.recv(1 << 16) or b'{"unfit": "it has ended"}')
             except BlockingIOError:
                 return False
+            except ConnectionResetError:  # so early that it has not even listened
+                answer = {"unfit": "it has ended"}
             finally:
                 self._channel.settimeout(_PATIENCE)
             if "without" in answer:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from workbench.store.files import WorkspaceFolder
+from workbench.trial.apart import Modules, set_aside
 from workbench.trial.processes import end_with_parent
 from workbench.trial.report import FOLDER_VARIABLE, poke
 from workbench.trial.spare import Ready, Spare
@@ -28,33 +29,46 @@ from workbench.trial.warm_process import Changes, changes_since, remark_environm
 __all__ = ["ENVIRONMENT_ROOM_SIZE", "command_line", "main"]
 
 ENVIRONMENT_ROOM_SIZE = 8192
-_BOOT = (
-    "import sys; sys.path.insert(1, sys.argv[1]); "
-    "from workbench.trial.fork_server import main; main(int(sys.argv[2]), sys.argv[1])"
-)
+_OLDEST = (3, 11)
+# The package is loaded from where it lies: on the search path its folder would bring whatever else lies there, which
+# is another environment's. What comes before that is for Pythons that cannot load it.
+_BOOT = f"""
+import sys
+package, channel = sys.argv[1], int(sys.argv[2])
+if sys.implementation.name != "cpython" or sys.version_info < {_OLDEST}:
+    import os
+    os.read(channel, 1)
+    os.write(channel, b'{{"unfit": "it takes CPython {_OLDEST[0]}.{_OLDEST[1]} or newer"}}')
+    sys.exit()
+from importlib.util import module_from_spec, spec_from_file_location
+spec = spec_from_file_location("workbench", package + "/__init__.py")
+sys.modules["workbench"] = module_from_spec(spec)
+spec.loader.exec_module(sys.modules["workbench"])
+from workbench.trial.fork_server import main
+main(channel)
+"""
 _MOST_BYTES = 1 << 16
 _MOST_DESCRIPTORS = 16
 
 
 def command_line(python: str, channel: int) -> list[str]:
     """Return the command that starts a fork server of the interpreter ``python`` that listens on ``channel``."""
-    package = Path(__file__).resolve().parents[2]
+    package = Path(__file__).resolve().parents[1]
     return [python, "-c", _BOOT, str(package), str(channel)]
 
 
-def main(channel: int, package: str) -> None:
+def main(channel: int) -> None:
     """Import what the first message names, say ``ready``, then fork a host for each further message until the end."""
     with socket.socket(fileno=channel) as supervisor:
         # Imported now: a forked child must not read files for it.
         from workbench.trial import host  # noqa: F401, PLC0415
 
-        sys.path.remove(package)
         end_with_parent()  # who imports for a long time does not hear that nobody waits any more
         greeting, _ = _receive(supervisor)
         if greeting is None:
             return
         before = dict(os.environ)
-        with _surroundings(greeting["within"]) as was_asked:
+        with _programs_modules(apart=greeting["apart"]) as modules, _surroundings(greeting["within"]) as was_asked:
             unwanted = _preload(greeting["modules"], was_asked)
         if unwanted:
             _send(supervisor, {"without": unwanted})
@@ -67,8 +81,8 @@ def main(channel: int, package: str) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are collected by the kernel
         gc.collect()
         gc.freeze()  # what is there now is never looked at again, so that forks go on sharing it
-        preloaded = frozenset(sys.modules)
-        hosts = _Hosts(supervisor, preloaded, changes_since(before), greeting["ahead"])
+        preloaded = frozenset(sys.modules if modules is None else modules)
+        hosts = _Hosts(supervisor, preloaded, changes_since(before), greeting["ahead"], modules)
         _send(supervisor, {"ready": len(preloaded)})
         poke(WorkspaceFolder(Path(greeting["workspace"])).wake)
         hosts.serve()
@@ -82,15 +96,22 @@ class _Hosts:
         preloaded: the modules that are there.
         changes: what these have done to the environment.
         ahead: see :class:`~workbench.trial.spare.Spare`; empty for nothing.
+        modules: what programs find imported, where that is not what this process has imported.
     """
 
     def __init__(
-        self, supervisor: socket.socket, preloaded: frozenset[str], changes: Changes, ahead: Sequence[str]
+        self,
+        supervisor: socket.socket,
+        preloaded: frozenset[str],
+        changes: Changes,
+        ahead: Sequence[str],
+        modules: Modules | None,
     ) -> None:
         self._supervisor = supervisor
         self._preloaded = preloaded
         self._changes = changes
         self._ahead = ahead
+        self._modules = modules
         self._waiting: tuple[int, socket.socket] | None = None
 
     def serve(self) -> None:
@@ -111,7 +132,7 @@ class _Hosts:
         if pid == 0:
             self._leave_to_server()
             _lead_session()
-            _become_host(folder, lease, Ready(self._preloaded, self._changes))
+            _become_host(folder, lease, Ready(self._preloaded, self._changes, modules=self._modules))
         return pid
 
     def _fork_ahead(self) -> None:
@@ -173,6 +194,11 @@ def _become_host(folder: str, lease: list[int], ready: Ready) -> NoReturn:
         host.main(folder, *map(str, lease), ready=ready)
     finally:
         os._exit(0)
+
+
+def _programs_modules(*, apart: bool) -> contextlib.AbstractContextManager[Modules | None]:
+    """Return what sees to it that modules are imported as the environment's programs import them."""
+    return set_aside() if apart else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

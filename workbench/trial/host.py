@@ -99,7 +99,7 @@ def _run(spec: TrialSpec, folder: TrialFolder, ready: Ready | None) -> Exit:
     os.chdir(folder.work)
     if signal.sigpending() & {signal.SIGTERM, signal.SIGINT}:
         return Exit(cause="terminated", code=None, ended=time.time())
-    if spec.environment and (ending := _make_environment(spec, folder)):
+    if spec.environment and not _is_inside(ready) and (ending := _make_environment(spec, folder)):
         return ending
     gone = _gpu_check(spec)
     killings = _kernel_killings()
@@ -141,6 +141,11 @@ def _go_on(spec: TrialSpec, folder: TrialFolder, ready: Ready | None) -> Exit:
     """Follow the container of a host that was killed; the container has not noticed."""
     os.chdir(folder.work)
     return _run_container(spec, folder, _gpu_check(spec, is_used=True), warm=_has_client(ready), is_there=True)
+
+
+def _is_inside(ready: Ready | None) -> bool:
+    """Return whether this process runs in the trial's environment, which is there then, and could not build it."""
+    return ready is not None and ready.modules is not None
 
 
 def _has_client(ready: Ready | None) -> bool:
@@ -300,7 +305,8 @@ def _fork(spec: TrialSpec, folder: TrialFolder, ready: Ready) -> int:
     pid = os.fork()
     if pid == 0:
         remark_environment(variables)
-        become_python(words[1:], variables, str(folder.log), ready.preloaded, ready.changes)
+        log = str(folder.log)
+        become_python(words[1:], variables, log, ready.preloaded, ready.changes, modules=ready.modules)
     return pid
 
 

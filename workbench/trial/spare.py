@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
+from workbench.trial.apart import Modules
 from workbench.trial.warm_process import Changes, become_python, remark_environment
 
 __all__ = ["Prepared", "Ready", "Spare", "read_all"]
@@ -82,11 +83,14 @@ class Ready:
         preloaded: modules that were there before the fork.
         changes: what these have done to the environment.
         spare: what can become the trial's program.
+        modules: what programs find imported in the environment that this process was started in; None where that is
+            the Python that submitted.
     """
 
     preloaded: frozenset[str]
     changes: Changes
     spare: Spare | None = None
+    modules: Modules | None = None
 
 
 def read_all(channel: socket.socket) -> bytes:

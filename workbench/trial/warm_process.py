@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from workbench.trial.apart import Modules, put_in_place
 from workbench.trial.processes import FRESH_SIGNALS
 from workbench.trial.report import FOLDER_VARIABLE
 
@@ -56,6 +57,7 @@ def become_python(
     preloaded: frozenset[str],
     changes: Changes | None = None,
     keep: Sequence[int] = (),
+    modules: Modules | None = None,
 ) -> NoReturn:
     """Run ``python words…`` in this process, which was just forked, and end it as Python would.
 
@@ -66,6 +68,7 @@ def become_python(
         preloaded: modules that were there before the fork.
         changes: what these have done to the environment when they were imported.
         keep: descriptors that stay open.
+        modules: what it finds imported, if that is not what this process has imported.
     """
     code = 1
     try:
@@ -75,6 +78,8 @@ def become_python(
         os.environ.update(variables)
         renew_process()
         make(changes or {})
+        if modules is not None:
+            put_in_place(modules)
         code = _run(words)
     except BaseException:  # noqa: BLE001 - nothing may return into the host's own code
         traceback.print_exc()
