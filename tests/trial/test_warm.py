@@ -22,7 +22,6 @@ from workbench.environments.cache import Cache
 from workbench.environments.output import Output
 from workbench.environments.recipes import VenvRecipe
 from workbench.environments.venvs import build_venv, interpreter
-from workbench.errors import NotFoundError
 from workbench.store.files import TrialFolder
 from workbench.store.workspace import open_workspace
 from workbench.supervisor.launch import start_host
@@ -49,18 +48,14 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    wanted = getattr(request, "param", HERE)
-    if wanted == HERE:
+    if getattr(request, "param", HERE) == HERE:
         return Place(sys.executable)
-    return virtual_environment(tmp_path_factory.mktemp("cache"), None if wanted == VENV else wanted)
+    return virtual_environment(tmp_path_factory.mktemp("cache"))
 
 
-def virtual_environment(root: Path, version: str | None) -> Place:
-    """Return a virtual environment of a version of Python that has ``workbench.log`` and nothing else."""
-    try:
-        python, what = interpreter(version)
-    except NotFoundError as error:
-        pytest.skip(str(error))
+def virtual_environment(root: Path) -> Place:
+    """Return a virtual environment that has ``workbench.log`` and nothing else."""
+    python, what = interpreter(None)
     recipe = VenvRecipe(python=python, version=what)
     cache = Cache(root, recipe.kind)
     facts, _ = cache.built(recipe.key, lambda: build_venv(recipe, cache, Output(print)), print)
@@ -321,15 +316,6 @@ def test_a_virtual_environments_programs_see_its_packages_and_no_others(start: S
     assert f"{Path(place.python).parents[1]}/lib" in seen["warm"]
     assert str(Path(sys.executable).parents[1]) not in seen["warm"]
     assert preloaded["warm"] - preloaded["cold"] == {"workbench"}, "the environment's own, as it was told to import"
-
-
-@pytest.mark.parametrize("place", ["3.11"], indirect=True)
-def test_an_environment_of_the_oldest_python_starts_warm_too(start: Start) -> None:
-    for how in ("cold", "warm"):
-        folder, pid = start(how, "python train.py", "import sys, workbench\nprint(sys.version_info[:2])\n1 / 0")
-        assert ended(folder, pid).code == 1
-        assert folder.log.read_text().startswith("(3, 11)\nTraceback")
-        assert folder.log.read_text().count("File") == 1
 
 
 @pytest.mark.parametrize(
