@@ -110,7 +110,10 @@ def test_messages_are_bounded(client: MLClient, some: str, table: Table) -> None
     session.close()
     most = max(sum(at <= other < at + 1 for other in heard) for at in heard)
     table("messages in the busiest second of a stream", str(most), "<= 10")
-    left = [thread.name for thread in threading.enumerate() if some in thread.name]
+    left = [thread for thread in threading.enumerate() if some in thread.name]
+    for thread in left:  # they were told to end, and are not waited for
+        thread.join(1)
+    left = [thread for thread in left if thread.is_alive()]
     watchers = list(client.context.workspace.watchers.iterdir())
     table("threads and watchers left by a view that was closed", f"{len(left)} and {len(watchers)}", "0 and 0")
 
