@@ -23,6 +23,7 @@ lint:
 types:
 	$(BIN)/mypy
 
+# More workers than two cores: half of the time is waiting for processes, timeouts and engines.
 tests: $(VENV)/chromium labextension/node_modules
 	$(ENGINE) $(BIN)/pytest --numprocesses 3 --dist loadfile --nbval-lax --nbval-current-env tests notebooks/*.ipynb
 

@@ -65,7 +65,7 @@ class WarmStarts:
         if spec.notebook is None:
             return False
         server = self._server_for(spec, launch)
-        return server is not None and server.is_getting_ready
+        return server is not None and server.keep_for_waiting()
 
     def start_host(
         self, spec: TrialSpec, launch: Mapping[str, Any], folder: TrialFolder, lease: Sequence[int]
@@ -228,9 +228,8 @@ class ForkServer:
             return None
         return int(answer["pid"])
 
-    @property
-    def is_getting_ready(self) -> bool:
-        """Whether it is likely to be ready soon; who asks waits for it."""
+    def keep_for_waiting(self) -> bool:
+        """Return whether it is likely to be ready soon, and worth waiting for; it is kept for whoever does."""
         self._asked = time.monotonic()
         if self._process is None or self._is_ready() or self._process is None:
             return False
