@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
 
 from workbench import MLClient
 
@@ -176,28 +177,40 @@ def test_register_and_models(cli: Cli, tmp_path: Path, shared_client: MLClient) 
 
 def test_ui_is_mlflows_own_on_this_workspace(cli: Cli, shared_client: MLClient) -> None:
     cli("run", "job.yml", "--set", "experiment_name=seen-in-ui", "--stream")
-    import socket
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [WB, "-w", str(shared_client.workspace_folder), "ui", "--port", str(port)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        # Its workers listen some time after they say so: try until one does.
-        session = requests.Session()
-        session.mount("http://", HTTPAdapter(max_retries=Retry(connect=14, backoff_factor=0.05)))
-        address = f"http://127.0.0.1:{port}/ajax-api/2.0/mlflow/experiments/search?max_results=100"
-        experiments = session.get(address, timeout=30).json()["experiments"]
+    with serving(shared_client.workspace_folder) as address:
+        searched = f"{address}/ajax-api/2.0/mlflow/experiments/search?max_results=100"
+        experiments = requests.get(searched, timeout=300).json()["experiments"]
         assert "seen-in-ui" in {experiment["name"] for experiment in experiments}
-    finally:
-        os.killpg(process.pid, 15)
-        process.communicate(timeout=120)
+        assert "<title>MLflow</title>" in requests.get(address, timeout=300).text
+        elsewhere = requests.get(searched, headers={"Host": "elsewhere.example"}, timeout=300)
+        assert elsewhere.status_code == 403, "a page of another host could read what is shown"
+
+
+def test_ui_says_that_its_port_is_taken(tmp_path: Path) -> None:
+    with serving(tmp_path) as address:
+        taken = address.rpartition(":")[2]
+        command = [WB, "-w", str(tmp_path), "ui", "--port", taken]
+        second = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert second.returncode == 1
+    assert f"cannot listen at port {taken}: Address already in use" in second.stderr
+    assert "--port 0" in second.stderr
+
+
+@contextmanager
+def serving(workspace: Path) -> Iterator[str]:
+    """Run ``workbench ui`` and yield its address, once it answers; Ctrl-C must end it without a word."""
+    command = [WB, "-w", str(workspace), "ui", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            (address,) = re.findall(r"http://\S+", process.stdout.readline())
+            assert requests.get(f"{address}/health", timeout=300).text == "OK"
+            yield address
+        finally:
+            process.send_signal(signal.SIGINT)
+            errors = process.communicate(timeout=300)[1]
+        assert process.returncode == 0, errors
+        assert "Traceback" not in errors
 
 
 def test_help_is_quick_and_names_every_verb() -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -58,21 +55,13 @@ def models(
 
 def ui(
     context: typer.Context,
-    port: Annotated[int, typer.Option(help="Port on this machine only.")] = 5000,
+    port: Annotated[int, typer.Option(help="Port on this machine only; 0 for any free one.")] = 5000,
 ) -> None:
     """Open MLflow's own user interface on this workspace; Ctrl-C ends it."""
     with client_of(context) as client:
-        address = client.workspaces.get().mlflow_tracking_uri
-    scripts = Path(sys.executable).parent
-    typer.echo(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
-    command = [
-        str(scripts / "mlflow"),
-        "ui",
-        "--backend-store-uri",
-        address,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    os.execv(command[0], command)  # noqa: S606 - it shall have the terminal and its Ctrl-C
+        from workbench.client.mlflow_ui import serve  # noqa: PLC0415
+
+        try:
+            serve(client, port, lambda address: typer.echo(f"MLflow on {address} (Ctrl-C ends it)"))
+        except KeyboardInterrupt:
+            typer.echo()

@@ -17,11 +17,11 @@ import select
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench.store.files import TrialFolder, WorkspaceFolder, read_json
+from workbench.tracking.mlflow_app import App, Receive, Scope, Send, listen, load
 from workbench.trial.tokens import read_token
 
 if TYPE_CHECKING:
@@ -31,14 +31,8 @@ __all__ = ["SCHEME", "Authorized", "CurrentStore", "main"]
 
 SCHEME: Final = "workbench-served"
 _PATHS = ("/api/2.0/mlflow/", "/api/2.1/", "/api/3.0/mlflow/", "/version")
-_BACKLOG = 128
 _IP_FREEBIND = 15  # Linux; the socket module has no name for it before Python 3.14
 _MOST_STORES = 32
-
-_Scope = MutableMapping[str, Any]
-_Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-_Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-_App = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
 
 _trial: contextvars.ContextVar[TrialFolder | None] = contextvars.ContextVar("trial", default=None)
 
@@ -71,11 +65,11 @@ class Authorized:
         workspace: whose trials may call.
     """
 
-    def __init__(self, app: _App, workspace: WorkspaceFolder) -> None:
+    def __init__(self, app: App, workspace: WorkspaceFolder) -> None:
         self._app = app
         self._workspace = workspace
 
-    async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
         if scope["type"] != "http" or not str(scope["path"]).startswith(_PATHS):
             await _refuse(send, 404)
@@ -120,34 +114,18 @@ def main(root: str, port: str, engine: str = "") -> None:
         from workbench.environments.network import gateway  # noqa: PLC0415 - only where there are containers
 
         hosts.append(gateway(engine))
-    listening = [_listen(host, int(port)) for host in hosts]
+    # Podman's network is there only with its containers.
+    listening = [listen(host, int(port), (socket.IPPROTO_IP, _IP_FREEBIND, 1)) for host in hosts]
     ready, _, _ = select.select([*listening, sys.stdin], [], [])
     if sys.stdin not in ready:
         _serve(WorkspaceFolder(Path(root)), listening)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)  # Podman's network is there only with its containers
-    listener.bind((host, port))
-    listener.listen(_BACKLOG)
-    return listener
-
-
 def _serve(workspace: WorkspaceFolder, listening: list[socket.socket]) -> None:
-    os.environ |= {
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "_MLFLOW_SERVER_FILE_STORE": f"{SCHEME}://{workspace.mlflow_database}",
-        "_MLFLOW_SERVER_REGISTRY_STORE": workspace.mlflow_uri,
-        "_MLFLOW_SERVER_ARTIFACT_ROOT": workspace.models.as_uri(),
-        # It guards browsers; here nobody is let in without a token that no browser has.
-        "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "true",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    }
     import uvicorn  # noqa: PLC0415
-    from mlflow.server.fastapi_app import app  # noqa: PLC0415 - two seconds
 
+    # Nobody is let in without a token, which no browser has.
+    app = load(workspace, f"{SCHEME}://{workspace.mlflow_database}", guarded=False)
     config = uvicorn.Config(
         Authorized(app, workspace), log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=1
     )
@@ -162,7 +140,7 @@ def _end_with_input(server: Any) -> None:
     server.should_exit = True
 
 
-async def _refuse(send: _Send, status: int) -> None:
+async def _refuse(send: Send, status: int) -> None:
     body = b'{"error_code": "UNAUTHENTICATED", "message": "this address is for running trials of a workbench"}'
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
