@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
+
+from workbench.supervisor.ports import lasting_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -122,9 +123,7 @@ def running_lab(root: Path, *, application: str = "jupyterlab", without: Sequenc
         application: ``jupyterlab``, or ``notebook`` for Notebook 7.
         without: extensions of the front end that are disabled.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = lasting_port()
     lab = Lab(root, port, application, without)
     news = lab.settings / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     news.parent.mkdir(parents=True)

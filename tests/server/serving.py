@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,8 @@ from urllib.parse import quote, urlencode
 
 import websocket
 from openapi_schema_validator import OAS31Validator
+
+from workbench.supervisor.ports import lasting_port
 
 __all__ = ["BASE", "HUB_TOKEN", "INSIDE", "TOKEN", "Answer", "Contract", "Server", "Socket", "Space", "running_server"]
 
@@ -220,9 +221,16 @@ class Socket:
     def until(self, wanted: Callable[[dict[str, Any]], Any], patience: float = 60) -> dict[str, Any]:
         """Return the first message from now on that is wanted."""
         give_up = time.monotonic() + patience
-        while time.monotonic() < give_up:
-            if wanted(message := self.next()):
-                return message
+        before = self.connection.gettimeout()
+        try:
+            while (left := give_up - time.monotonic()) > 0:
+                self.connection.settimeout(left)
+                if wanted(message := self.next()):
+                    return message
+        except websocket.WebSocketTimeoutException:
+            pass  # it is said below what came instead
+        finally:
+            self.connection.settimeout(before)
         raise AssertionError([(one["type"], one.get("jobs")) for one in self.heard[-5:]])
 
     def until_job(self, name: str, *statuses: str) -> dict[str, Any]:
@@ -254,9 +262,7 @@ class Socket:
 @contextmanager
 def running_server(root: Path, *options: str, **variables: str) -> Iterator[Server]:
     """Start a Jupyter server that serves ``root`` and nothing but the workbench; end it and its kernels afterwards."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = lasting_port()
     settings = root.parent / f"{root.name}-settings"
     settings.mkdir()
     environment = (

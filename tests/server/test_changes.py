@@ -217,10 +217,12 @@ def test_settings_that_are_wrong_hide_no_jobs(
         assert named(socket.next()) == [name]
         problem = socket.until(lambda message: message["type"] == "problem")
         assert "slots cannot be -1" in problem["message"]
-        client.context.workspace.settings.write_text("slots = 3\n")
+        mended = tmp_path / "mended.toml"  # at once: a file that is still empty is right too
+        mended.write_text("slots = 3\n")
+        mended.replace(client.context.workspace.settings)
+        assert socket.until(lambda message: message["type"] == "problem")["message"] == ""
         queue = socket.until_queue(lambda queue: queue["slots"]["total"] == 3)
         assert queue["queued"] == []
-        assert socket.until(lambda message: message["type"] == "problem")["message"] == ""
         socket.close()
 
 

@@ -218,7 +218,7 @@ class Jobs:
                 placement.variables,
                 gpus,
                 self._devices,
-                self._served.port if self._runs_in(record) else None,
+                self._port_for(record),
             )
             # The folder first: one that is Preparing and has none has lost it, and must not run a second time.
             folder.root.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
@@ -275,6 +275,13 @@ class Jobs:
         """See that MLflow is served if a living trial needs that, and only then."""
         places = [self._runs_in(self._board[name]) for name in self.alive]
         self._served.keep({str(place.get("engine") or "") for place in places if place})
+
+    def _port_for(self, record: JobRecord) -> int | None:
+        """Return where a job reaches MLflow, if it cannot open the workspace's database."""
+        if not self._runs_in(record):
+            return None
+        self.serve()  # for those that live already: the port they know must not be chosen anew
+        return self._served.port
 
     def _handle(self, record: JobRecord, pid: int | None, gpus: tuple[str, ...] = ()) -> TrialHandle:
         engine = str((self._runs_in(record) or {}).get("engine") or "")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from workbench.store.files import WorkspaceFolder, read_json, write_json
+from workbench.supervisor.ports import is_free, lasting_port
 
 __all__ = ["ServedMlflow"]
 
@@ -34,15 +34,19 @@ class ServedMlflow:
 
     @property
     def port(self) -> int:
-        """The port at which it listens, or will; chosen once for each workspace."""
-        known = read_json(self._workspace.served)
-        if isinstance(known, dict) and isinstance(known.get("port"), int):
-            return int(known["port"])
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
+        """The port at which it listens, or will; chosen anew when another took it while no trial needed it."""
+        known = self._known
+        if known is not None and (self._process is not None or self._leaving is not None or is_free(known)):
+            return known
+        port = lasting_port()
         write_json(self._workspace.served, {"port": port})
         return port
+
+    @property
+    def _known(self) -> int | None:
+        """The port that trials were told, if any were."""
+        known = read_json(self._workspace.served)
+        return int(known["port"]) if isinstance(known, dict) and isinstance(known.get("port"), int) else None
 
     def keep(self, engines: set[str]) -> None:
         """See that it is there for trials of these engines, or that it is gone when there are no such trials.
@@ -51,13 +55,15 @@ class ServedMlflow:
             engines: addresses of container engines; an empty text stands for trials without a container.
         """
         now = time.monotonic()
+        if self._leaving is not None and self._leaving.poll() is not None:
+            self._leaving = None
         if engines:
             self._needed = now
         else:
             if now - self._needed > _LINGER:
                 self.close()
             return
-        if self._leaving is not None and self._leaving.poll() is None:
+        if self._leaving is not None:
             return  # it still has the port
         engine = max(engines)
         runs = self._process is not None and self._process.poll() is None
@@ -80,10 +86,11 @@ class ServedMlflow:
         self._leaving, self._process = self._process, None
 
     def _start(self, engine: str) -> subprocess.Popen[bytes]:
+        port = self._known or self.port
         log = os.open(self._workspace.served_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             return subprocess.Popen(
-                [sys.executable, "-m", "workbench.tracking.served", str(self._workspace.root), str(self.port), engine],
+                [sys.executable, "-m", "workbench.tracking.served", str(self._workspace.root), str(port), engine],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
