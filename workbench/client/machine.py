@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from workbench.errors import NotFoundError
 from workbench.store.files import WorkspaceFolder
 from workbench.store.overview import Overview
-from workbench.store.settings import read_settings
+from workbench.store.settings import Settings, read_settings
 from workbench.supervisor.placement import Machine, free_of_machine
 from workbench.trial.devices import Devices, Gpu, devices_from
 from workbench.trial.leases import folder as lease_folder
@@ -76,10 +76,7 @@ class MachineWatch:
         Raises:
             ValidationException: the workspace's settings are wrong.
         """
-        path = read_settings(self._workspace).devices
-        if self._opened is None or self._opened[0] != path:
-            self._opened = path, devices_from(path)
-        return self._opened[1]
+        return self._devices(read_settings(self._workspace))
 
     def look(self, unfinished: Iterable[Overview]) -> MachineUse:
         """Return how full the machine is.
@@ -91,15 +88,21 @@ class MachineWatch:
             StoreError: the folder of the leases cannot be used.
             ValidationException: the workspace's settings are wrong.
         """
+        settings = read_settings(self._workspace)
         started = [one for one in unfinished if one.record.has_room]
         machine, where = Machine.here(), lease_folder()
         free_cores, free_memory = free_of_machine(machine, where)
         return MachineUse(
-            slots=Share(len(started), read_settings(self._workspace).slots),
+            slots=Share(len(started), settings.slots),
             cores=Share(machine.cores - free_cores, machine.cores),
             memory=Share(machine.memory - free_memory, machine.memory),
-            gpus=tuple(_uses(self.devices(), started)),
+            gpus=tuple(_uses(self._devices(settings), started)),
         )
+
+    def _devices(self, settings: Settings) -> Devices:
+        if self._opened is None or self._opened[0] != settings.devices:
+            self._opened = settings.devices, devices_from(settings.devices)
+        return self._opened[1]
 
 
 def _uses(devices: Devices, started: Sequence[Overview]) -> Iterator[GpuUse]:
