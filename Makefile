@@ -25,7 +25,7 @@ types:
 
 # More workers than two cores: half of the time is waiting for processes, timeouts and engines.
 tests: $(VENV)/chromium labextension/node_modules
-	$(ENGINE) $(BIN)/pytest --numprocesses 3 --dist loadfile --nbval-lax --nbval-current-env tests notebooks/*.ipynb
+	$(ENGINE) $(BIN)/pytest --numprocesses 3 --dist loadfile --reruns 1 --nbval-lax --nbval-current-env tests notebooks/*.ipynb
 
 chaos: setup  ## the long run: make chaos KILLS=1000 SEED=7
 	$(BIN)/python -m tests.chaos --kills $(KILLS) $(if $(SEED),--seed $(SEED))

@@ -32,6 +32,13 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show why tests were run again: one that passed then has a race, which is to be mended."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        terminalreporter.section(f"run again: {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext)
+
+
 class _SideBySide(LoadFileScheduling):  # type: ignore[misc]  # pytest-xdist has no types
     """Runs different files side by side, but no browser beside containers.
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.chaos.harness import RECOVERY, Harness
 
+pytestmark = pytest.mark.flaky(reruns=0)  # one loss is one too many
+
 KILLS = 42
 CONTAINER_KILLS = 15
 
