@@ -57,6 +57,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _SideBySide:
 @pytest.fixture(autouse=True, scope="session")
 def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Nothing of whoever runs the tests decides what they see."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job hands this on to all below it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith(("WORKBENCH_", "MLFLOW_", "AZUREML_")):
