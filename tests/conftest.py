@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
 from workbench.client.ml_client import MLClient
@@ -19,6 +20,8 @@ from workbench.store.workspace import open_workspace
 from workbench.trial.processes import Identity, end_tree, is_alive, marked_processes
 
 _NETWORKED = ("tests/browser/", "tests/containers/", "tests/chaos/", "03_containers", "in a container")
+settings.register_profile("workbench", deadline=None)  # how long an example takes is the machine's business
+settings.load_profile("workbench")
 NOTHING_MAY_BE_SKIPPED = bool(os.environ.get("WORKBENCH_CI"))
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.supervisor.gates import statuses, until
 from workbench import MLClient
 
 WB = str(Path(sys.executable).parent / "wb")
@@ -227,13 +228,14 @@ open(sys.argv[2]).read()
 """
 
 
-def test_a_running_sweep_is_edited_and_the_queue_told_apart(cli: Cli, tmp_path: Path) -> None:
+def test_a_running_sweep_is_edited_and_the_queue_told_apart(cli: Cli, tmp_path: Path, shared_client: MLClient) -> None:
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     (tmp_path / "code" / "train.py").write_text(GATED)
     name = cli(
         "run", "sweep.yml", "--set", f"inputs.name={gate}", "--set", "limits.max_concurrent_trials=1"
     ).stdout.strip()
+    until(shared_client, lambda: statuses(shared_client, name) == ["Running"])
     assert "is paused" in cli("pause", name).stdout
     (entry,) = json.loads(cli("queue", "--json").stdout)
     assert (entry["name"], entry["held"], entry["running"]) == (name, True, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -67,9 +68,11 @@ def test_a_job_is_stopped_and_the_queue_shows_it_before(book: Notebook) -> None:
     assert "Nothing runs and nothing waits." in book.shown
 
 
-def test_a_sweep_is_held_changed_and_let_go(book: Notebook) -> None:
-    cell = "%%sweep --metric s --goal maximize --trials 3 --concurrent 1\nx = Uniform(0, 1)\n\nimport workbench, time\n"
-    sweep = book.run(f"{cell}workbench.log(s=x)\ntime.sleep(0.2)")
+def test_a_sweep_is_held_changed_and_let_go(book: Notebook, tmp_path: Path) -> None:
+    os.mkfifo(gate := tmp_path / "gate")
+    opened = os.open(gate, os.O_RDWR)
+    cell = "%%sweep --metric s --goal maximize --trials 3 --concurrent 1\nx = Uniform(0, 1)\n\nimport workbench\n"
+    sweep = book.run(f"{cell}workbench.log(s=x)\nopen({str(gate)!r}, 'rb', 0).read(1)")
     book.run("%wb pause")
     assert f"{sweep.name} is paused" in book.shown
     book.run(f"%wb narrow {sweep.name} x Uniform(0.5,0.6)")
@@ -77,7 +80,9 @@ def test_a_sweep_is_held_changed_and_let_go(book: Notebook) -> None:
     book.run(f"%wb enqueue {sweep.name} x=0.25")
     book.run(f"%wb limits {sweep.name} --total 2")
     book.run("%wb resume")
+    os.write(opened, b"go")  # one for each trial
     book.finish(sweep.name)
+    os.close(opened)
     assert 0.25 in [trial.params["x"] for trial in book.trials(sweep.name)]
 
 

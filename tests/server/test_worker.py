@@ -18,7 +18,7 @@ import pytest
 
 from workbench.client.references import split_reference
 from workbench.errors import ValidationException, WorkbenchError
-from workbench.server.worker import Worker, WorkerError
+from workbench.server.worker import Worker, WorkerError, _Process
 
 _LONG = 600.0  # seconds; of no test here
 
@@ -104,6 +104,29 @@ def test_one_that_is_idle_ends_and_one_that_works_does_not() -> None:
     assert is_gone(first)
     assert worker.call(os.getpid) != first
     worker.close()
+
+
+def test_one_that_has_not_got_its_first_call_yet_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, leave, idle = Worker._start, _Process._leave, threading.Event()
+
+    def slowly(worker: Worker) -> _Process:
+        process = start(worker)
+        assert idle.wait(60)
+        return process
+
+    def leave_and_tell(process: _Process) -> bool:
+        try:
+            return leave(process)
+        finally:
+            idle.set()
+
+    monkeypatch.setattr(Worker, "_start", slowly)
+    monkeypatch.setattr(_Process, "_leave", leave_and_tell)
+    worker = Worker(0.1)
+    try:
+        assert worker.call(operator.add, 1, 2) == 3
+    finally:
+        worker.close()
 
 
 def test_closing_waits_for_nothing_and_is_for_good(worker: Worker, gate: Path) -> None:

@@ -14,7 +14,7 @@ from workbench.definition.status import JobStatus
 from workbench.errors import StoreError, ValidationException
 from workbench.store.database import Store
 from workbench.store.records import JobRecord, Point
-from workbench.store.schema import VERSION
+from workbench.store.schema import VERSION, migrate
 
 
 def record(name: str, **columns: object) -> JobRecord:
@@ -149,6 +149,23 @@ def test_writers_of_several_connections_wait_for_each_other_and_no_change_is_ski
         thread.join()
     assert len(seen | {job.name for job in reader.changes(cursor).jobs}) == 200
     reader.close()
+
+
+def test_who_finds_a_store_that_another_makes_at_this_moment_waits_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "workbench.db"
+    first, second = (sqlite3.connect(path, isolation_level=None) for _ in range(2))
+    first.execute("BEGIN IMMEDIATE")
+
+    def once_it_waits(statement: str) -> None:
+        if statement == "BEGIN IMMEDIATE" and first.in_transaction:
+            first.execute("ROLLBACK")
+
+    second.set_trace_callback(once_it_waits)
+    migrate(second, str(path))
+    assert second.execute("PRAGMA user_version").fetchone() == (VERSION,)
+    migrate(first, str(path))
+    for connection in (first, second):
+        connection.close()
 
 
 def test_a_store_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:

@@ -20,10 +20,13 @@ from workbench.views.resources import machine, usage
 
 @pytest.fixture
 def sleeper() -> Iterator[int]:
-    process = subprocess.Popen(["sleep", "1000"])
-    yield process.pid
-    process.kill()
-    process.wait()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"\n")
+        process.stdout.read(1)  # it has begun: right after its start a process has no memory yet
+        yield process.pid
+        process.kill()
 
 
 def test_slots_and_gpus(ml_client: MLClient, tmp_path: Path) -> None:

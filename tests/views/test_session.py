@@ -186,7 +186,7 @@ def test_closing_leaves_no_thread_and_no_watcher(ml_client: MLClient, tmp_path: 
     assert list(ml_client.context.workspace.watchers.iterdir()) == []
     heard = len(view.heard)
     view.session.handle({"id": 99, "verb": "metrics"})
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before  # those of an earlier test may have ended meanwhile
     assert len(view.heard) == heard
 
 

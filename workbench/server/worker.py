@@ -109,6 +109,7 @@ class _Process:
         self._lock = threading.Lock()
         self._numbers = count()
         self._waiting: dict[int, Future[bytes]] = {}
+        self._was_asked = False
         self.is_over = False
         self._connection, theirs = Pipe()
         paths = [_PACKAGE, *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -128,6 +129,7 @@ class _Process:
         with self._lock:
             if self.is_over:
                 return None
+            self._was_asked = True
             answer: Future[bytes] = Future()
             number = next(self._numbers)
             self._waiting[number] = answer
@@ -155,9 +157,9 @@ class _Process:
         self._end()
 
     def _leave(self) -> bool:
-        """Take no more work, unless there is some."""
+        """Take no more work, unless there is some, or what it was started for is still to come."""
         with self._lock:
-            self.is_over = not self._waiting
+            self.is_over = self._was_asked and not self._waiting
             return self.is_over
 
     def _end(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 
 from workbench.errors import StoreError
 
@@ -107,6 +108,8 @@ _STEPS = (
 
 VERSION = len(_STEPS)
 
+_PATIENCE = 60.0  # seconds in which others that find the store new at the same moment have made it
+
 
 def migrate(connection: sqlite3.Connection, where: str) -> None:
     """Bring the store behind ``connection`` to this version of the tables.
@@ -120,7 +123,7 @@ def migrate(connection: sqlite3.Connection, where: str) -> None:
     """
     if _version(connection) == VERSION:
         return
-    connection.execute("PRAGMA journal_mode=WAL")
+    _log_ahead(connection)
     connection.execute("BEGIN IMMEDIATE")  # several processes may find the store new at once
     try:
         check_not_newer(connection, where)
@@ -132,6 +135,20 @@ def migrate(connection: sqlite3.Connection, where: str) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Have the store keep a write-ahead log: of several that do so at once SQLite refuses all but one, and waits not."""
+    give_up = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+        connection.execute("BEGIN IMMEDIATE")  # this waits for whoever is in the way
+        connection.execute("ROLLBACK")
 
 
 def check_not_newer(connection: sqlite3.Connection, where: str) -> None:
