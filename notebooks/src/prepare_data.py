@@ -1,5 +1,6 @@
 """Write scikit-learn's 1,797 handwritten digits to a folder: nothing is downloaded."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -16,15 +17,18 @@ def prepare(folder: Path) -> Path:
         x_rest, y_rest, test_size=0.2, random_state=0, stratify=y_rest
     )
     folder.mkdir(parents=True, exist_ok=True)
-    np.savez(
-        folder / "digits.npz",
-        x_train=x_train,
-        y_train=y_train,
-        x_valid=x_valid,
-        y_valid=y_valid,
-        x_test=x_test,
-        y_test=y_test,
-    )
+    made = folder / f".digits.{os.getpid()}"  # what trials of another notebook read at this moment stays whole
+    with made.open("wb") as file:
+        np.savez(
+            file,
+            x_train=x_train,
+            y_train=y_train,
+            x_valid=x_valid,
+            y_valid=y_valid,
+            x_test=x_test,
+            y_test=y_test,
+        )
+    made.replace(folder / "digits.npz")
     return folder
 
 

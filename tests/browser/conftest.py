@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.lab import CHROMIUM, Lab, running_lab
+from tests.browser.lab import CHROMIUM, PATIENCE, Lab, running_lab
 from tests.conftest import client_of
 from workbench import MLClient
 
@@ -53,7 +53,7 @@ def failures() -> list[str]:
 def page(browser: Browser, failures: list[str]) -> Iterator[Page]:
     """A page whose scripts must not fail."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     page.on("pageerror", lambda error: failures.append(f"{error}\n{error.stack}"))
     yield page

@@ -9,7 +9,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +21,11 @@ from workbench.supervisor.ports import lasting_port
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-__all__ = ["CHROMIUM", "TOKEN", "Lab", "open_without_kernel", "running_lab", "write_cells"]
+__all__ = ["CHROMIUM", "PATIENCE", "TOKEN", "Lab", "open_without_kernel", "running_lab", "write_cells"]
 
 CHROMIUM = Path("/usr/bin/chromium")
 TOKEN = "a-token-for-tests"
+PATIENCE = 300_000  # milliseconds; for what never comes, not for a slow machine, where a model loads for a minute
 
 
 @dataclass
@@ -97,13 +98,15 @@ class Lab:
         page = "lab/tree" if self.application == "jupyterlab" else "notebooks"
         return f"{self.address}/{page}/{name}?token={TOKEN}&reset"
 
-    def fetch(self, path: str, *, signed_in: bool = True, method: str = "GET") -> tuple[int, str]:
+    def fetch(
+        self, path: str, *, signed_in: bool = True, method: str = "GET", timeout: float = PATIENCE / 1000
+    ) -> tuple[int, str]:
         """Return status and text of an address."""
         request = urllib.request.Request(f"{self.address}/{path}", method=method)
         if signed_in:
             request.add_header("Authorization", f"token {TOKEN}")
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode(errors="replace")
@@ -128,6 +131,9 @@ def running_lab(root: Path, *, application: str = "jupyterlab", without: Sequenc
     news = lab.settings / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     news.parent.mkdir(parents=True)
     news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+    documents = lab.settings / "settings" / "@jupyterlab" / "docmanager-extension" / "plugin.jupyterlab-settings"
+    documents.parent.mkdir(parents=True)
+    documents.write_text(json.dumps({"autosave": False}))  # a test that looks whether something was saved has done it
     pages = lab.settings / "config" / "labconfig" / "page_config.json"
     pages.parent.mkdir(parents=True)
     pages.write_text(json.dumps({"disabledExtensions": dict.fromkeys(without, True)}))
@@ -169,15 +175,14 @@ def _command(lab: Lab) -> list[str]:
 def _await_answer(lab: Lab, server: subprocess.Popen[bytes]) -> None:
     import time
 
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + PATIENCE / 1000
     while True:
         assert server.poll() is None, lab.log.read_text()
-        try:
-            if lab.fetch("api")[0] == 200:
+        with suppress(OSError):  # nobody listens yet, or it tries its port, and sends away who has come by then
+            if lab.fetch("api", timeout=10)[0] == 200:
                 return
-        except urllib.error.URLError:
-            assert time.monotonic() < give_up, lab.log.read_text()
-            time.sleep(0.1)  # a server that starts tells nobody when it listens
+        assert time.monotonic() < give_up, lab.log.read_text()
+        time.sleep(0.1)  # a server that starts tells nobody when it listens
 
 
 def open_without_kernel(page: Page, lab: Lab, name: str) -> None:

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from tests.browser.axe import serious_problems
-from tests.browser.lab import Lab, running_lab, write_cells
+from tests.browser.lab import PATIENCE, Lab, running_lab, write_cells
 from tests.supervisor.gates import Gate
 from workbench import MLClient
 from workbench.sweep import Choice
@@ -46,7 +46,7 @@ def test_a_sweep_is_live_and_does_not_need_the_kernel(
 ) -> None:
     from playwright.sync_api import expect
 
-    expect.set_options(timeout=60_000)
+    expect.set_options(timeout=PATIENCE)
     sweep = gate.job()(x=Choice([1.0, 2.0, 3.0, 4.0])).sweep(
         primary_metric="score", goal="maximize", max_total_trials=4, max_concurrent_trials=2
     )
@@ -74,7 +74,7 @@ def test_a_sweep_is_live_and_does_not_need_the_kernel(
 def test_a_notebook_is_swept_from_its_toolbar(page: Page, lab: Lab, shots: Path) -> None:
     from playwright.sync_api import expect
 
-    expect.set_options(timeout=60_000)
+    expect.set_options(timeout=PATIENCE)
     write_cells(lab.root / "train.ipynb", ["rate = 0.1", "import workbench\nworkbench.log(score=rate)"])
     book = nbformat.read(lab.root / "train.ipynb", as_version=4)
     book.cells[0].metadata["tags"] = ["parameters"]
