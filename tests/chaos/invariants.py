@@ -139,7 +139,7 @@ def _check_machine(context: Context, leases: Path) -> list[str]:
         f"process {pid} is left over: {_command(pid)}"
         for pid in marked_processes("WORKBENCH_WORKSPACE", str(root)) + _hosts_below(context.workspace.runs)
     ]
-    wait_until(lambda: not _leftovers_of_servers(context), context, 5)  # they end when who made them ready is gone
+    wait_until(lambda: not _leftovers_of_servers(context), context, 60)  # they end when who made them ready is gone
     found += [f"process {pid}, made ready for a trial, is left over" for pid in _leftovers_of_servers(context)]
     found += [
         f"{_ALL - free} units of {file.name} are still leased"
@@ -147,7 +147,7 @@ def _check_machine(context: Context, leases: Path) -> list[str]:
         if (free := free_units(Resource(file.name, _ALL), leases)) != _ALL
     ]
     # One that found another in its place leaves by itself, as soon as that one listens.
-    wait_until(lambda: len(running_module("workbench.supervisor", root)) == 1, context, 5)
+    wait_until(lambda: len(running_module("workbench.supervisor", root)) == 1, context, 60)
     supervisors = running_module("workbench.supervisor", root)
     if len(supervisors) != 1:
         found.append(f"there are {len(supervisors)} supervisors: {'; '.join(map(_describe, supervisors))}")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
 import pytest
 
 from workbench.errors import ValidationException
-from workbench.store.files import WorkspaceFolder
+from workbench.store.files import WorkspaceFolder, read_json, write_json
 from workbench.store.snapshots import fingerprint, keep_surroundings, take_snapshot
 from workbench.store.workspace import find_workspace, open_workspace
 
@@ -116,3 +119,19 @@ def test_a_workspace_is_found_like_a_git_repository(tmp_path: Path, monkeypatch:
     assert find_workspace(below) == tmp_path / "project"
     monkeypatch.setenv("WORKBENCH_WORKSPACE", str(tmp_path / "elsewhere"))
     assert find_workspace(below) == tmp_path / "elsewhere"
+
+
+def test_two_threads_may_keep_the_same_at_once(tmp_path: Path) -> None:
+    both_write = Barrier(2)
+
+    class Slow(dict[str, str]):
+        def items(self) -> Any:
+            both_write.wait(60)
+            return super().items()
+
+    path = tmp_path / "kept"
+    with ThreadPoolExecutor() as threads:
+        for written in [threads.submit(write_json, path, Slow(TOKEN="s")) for _ in range(2)]:
+            written.result()
+    assert read_json(path) == {"TOKEN": "s"}
+    assert list(tmp_path.iterdir()) == [path]

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.processes import children, running_module
+from tests.chaos.processes import children, kill, running_module
 from tests.conftest import client_of, supervisor_of
 from tests.supervisor.gates import Gate, kill_supervisor, statuses, until
 from tests.supervisor.test_sweeps_end_to_end import finish, processes_of, wait
@@ -159,7 +159,7 @@ def test_a_workspace_that_is_deleted_stops_everything(tmp_path: Path, mlflow_dat
         until(client, lambda: len(gate.starts) == 2)
         supervisor = supervisor_of(client.context.workspace)
         assert supervisor is not None
-        shutil.rmtree(client.context.workspace.root)
+        delete(client.context.workspace.root)
         with pytest.raises(StoreError, match=r"the workspace is gone|cannot be watched"):
             wait_until(lambda: client.jobs.record(name).status.is_finished, client.context, 60)
     until_gone(
@@ -168,9 +168,15 @@ def test_a_workspace_that_is_deleted_stops_everything(tmp_path: Path, mlflow_dat
     assert len(gate.starts) == 2
 
 
-def until_gone(there: Callable[[], bool]) -> None:
+def delete(folder: Path) -> None:
+    """Delete a folder in which others still make and remove files."""
+    while folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def until_gone(there: Callable[[], bool], seconds: float = 120) -> None:
     """Look until nothing is there, where no store tells of it."""
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + seconds
     while there():
         assert time.monotonic() < give_up, "something is still there"
         time.sleep(0.05)
@@ -298,7 +304,7 @@ def test_a_supervisor_leaves_when_the_store_becomes_newer(ml_client: MLClient, g
 
 
 def set_version(database: Path, version: int) -> None:
-    with sqlite3.connect(database) as connection:
+    with sqlite3.connect(database, timeout=60) as connection:
         connection.execute(f"PRAGMA user_version={version}")
     connection.close()
 
@@ -438,7 +444,7 @@ def test_eight_supervisors_started_at_once_are_one(ml_client: MLClient) -> None:
         for _ in range(8)
     ]
     for starter in starters:
-        assert starter.wait(timeout=30) == 0
+        assert starter.wait(timeout=120) == 0
     until_gone(lambda: len(running_module("workbench.supervisor", root)) > 1)
     (pid,) = running_module("workbench.supervisor", root)
     supervisor = supervisor_of(ml_client.context.workspace)
@@ -477,12 +483,14 @@ from workbench.supervisor.__main__ import main
 main({str(root)!r})
 """
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[2])
-    until_gone(lambda: supervisor_of(ml_client.context.workspace) is None)
-    first = supervisor_of(ml_client.context.workspace)
+    lock = ml_client.context.workspace.supervisor_lock
+    until_gone(lambda: not (lock.exists() and lock.read_text()))  # it may have left before anybody sees it live
+    first = lock.read_text()
     until_gone(lambda: supervisor_of(ml_client.context.workspace) is not None)
-    assert first is not None
     assert finish(ml_client, command(command="true")).status == "Completed"
-    assert supervisor_of(ml_client.context.workspace) not in (None, first)
+    second = supervisor_of(ml_client.context.workspace)
+    assert second is not None
+    assert str(second.pid) != first
 
 
 def test_hosts_leave_no_zombies(ml_client: MLClient) -> None:
@@ -506,11 +514,13 @@ def state_of(pid: int) -> str:
 
 @pytest.mark.parametrize("works", [True, False])
 def test_who_waits_gives_up_on_supervisors_that_die_only_when_nothing_comes_of_them(
-    ml_client: MLClient, gate: Gate, works: bool
+    ml_client: MLClient, gate: Gate, monkeypatch: pytest.MonkeyPatch, works: bool
 ) -> None:
     name = submit(ml_client, gate.job())
     until(ml_client, lambda: ml_client.jobs.record(name).status == "Running")
     until(ml_client, lambda: len(gate.starts) == 1)
+    until(ml_client, lambda: bool(ml_client.context.store.points(name)))  # else one that is revived brings them forward
+    monkeypatch.setattr("workbench.client.waiting._WITHIN", 600.0)  # that is how long it takes four at most
     lifeline = Lifeline(ml_client.context)
 
     def die_and_be_revived(times: int) -> None:
@@ -525,7 +535,7 @@ def test_who_waits_gives_up_on_supervisors_that_die_only_when_nothing_comes_of_t
     if works:
         die_and_be_revived(2)
     else:
-        with pytest.raises(SupervisorError, match="has died 4 times in 30 s"):
+        with pytest.raises(SupervisorError, match="has died 4 times in 600 s"):
             die_and_be_revived(1)
     gate.open()
     wait(ml_client, name)
@@ -536,13 +546,22 @@ def test_a_mirror_that_was_killed_is_replaced_at_once(ml_client: MLClient, gate:
     name = submit(ml_client, gate.job())
     root = ml_client.context.workspace.root
     until(ml_client, lambda: len(gate.starts) == 1)
+
+    def mirrors() -> set[int]:
+        return set(running_module("workbench.tracking", root))
+
+    def kill_what_is_there() -> None:
+        killed = mirrors()
+        kill(*killed)
+        # Not until there is none: the next one may be there before anybody has seen that.
+        until_gone(lambda: bool(killed & mirrors()))
+
     for _ in range(2):
-        until_gone(lambda: not running_module("workbench.tracking", root))
-        for pid in running_module("workbench.tracking", root):
-            os.kill(pid, signal.SIGKILL)
-        until_gone(lambda: bool(running_module("workbench.tracking", root)))
-        ensure_supervisor(ml_client.context.workspace)
+        until_gone(lambda: not mirrors())
+        kill_what_is_there()
         ml_client.jobs.update(name, description="something to bring")
+        ensure_supervisor(ml_client.context.workspace)
+        until_gone(lambda: not mirrors(), 25)  # one that fails by itself is not tried again for 30 s
     gate.open()
     wait(ml_client, name)
     store = ml_client.context.store

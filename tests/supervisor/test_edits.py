@@ -64,7 +64,8 @@ def test_limits_go_up_and_down_while_it_runs(shared_client: MLClient, gate: Gate
     gate.open(2)
     ended(shared_client, name, 2)
     running(shared_client, name, 1)
-    assert len(gate.starts) == 3, "two of three have ended, and one may run at once"
+    until(shared_client, lambda: len(gate.starts) == 3)
+    assert len(statuses(shared_client, name)) == 3, "two of three have ended, and one may run at once"
     gate.open(2)
     wait(shared_client, name)
     assert statuses(shared_client, name) == ["Completed"] * 4
@@ -139,6 +140,7 @@ def test_failed_trials_are_tried_again_while_it_runs(shared_client: MLClient, ga
     name = submit(shared_client, sweep_of(gate, total=2, concurrent=1))
     gate.open(fail=True)
     until(shared_client, lambda: statuses(shared_client, name) == ["Failed", "Running"])
+    until(shared_client, lambda: len(gate.starts) == 2)  # a trial that runs may not have come to its first line
     shared_client.sweeps.retry_failed(name)
     gate.open(2)
     wait(shared_client, name)

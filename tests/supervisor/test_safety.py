@@ -30,9 +30,10 @@ def listening_inodes() -> set[str]:
 
 def sockets_of(pid: int) -> set[str]:
     targets = []
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(FileNotFoundError):  # closed since
-            targets.append(str(entry.readlink()))
+    with suppress(FileNotFoundError):  # it has ended since: what imports a library may ask other programs things
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed since
+                targets.append(str(entry.readlink()))
     return {target.removeprefix("socket:[").removesuffix("]") for target in targets if target.startswith("socket:")}
 
 
