@@ -24,6 +24,12 @@ from workbench.trial.progress import read_progress
 Run = Callable[[AnyJob], Ran]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _grace(shared_client: MLClient) -> None:
+    """What is stopped has the time that it needs, however busy the machine is."""
+    shared_client.context.workspace.settings.write_text("grace = 60\n")
+
+
 def test_a_notebook_computes_logs_and_stores(run: Run, tmp_path: Path, shared_client: MLClient) -> None:
     ran = run(notebook(write_named(tmp_path, "computes"), inputs={"x": 21}))
     assert (ran.job.status, ran.log) == ("Completed", "42\n")
@@ -264,6 +270,40 @@ def test_canceling_interrupts_the_kernel_first(shared_client: MLClient, tmp_path
     assert processes_of(shared_client) == []
 
 
+# The kernel has the second cell, and is told to stop before it begins with it; then once more, which it does not hear.
+EARLY = """
+import signal, time
+kernel = get_ipython().kernel
+begin, tell, came = kernel.pre_handler_hook, signal.getsignal(signal.SIGTERM), []
+def hear(*told):
+    if not came:
+        tell(*told)
+    came.append(told)
+def wait():
+    kernel.pre_handler_hook = begin
+    signal.signal(signal.SIGTERM, hear)
+    with open({ready!r}, "w") as ready:
+        ready.write("x")
+    while not came:
+        time.sleep(0.01)
+    begin()
+kernel.pre_handler_hook = wait
+"""
+
+
+def test_a_cell_that_was_about_to_run_is_interrupted_too(shared_client: MLClient, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ready")
+    forever = "while True:\n    time.sleep(0.1)"
+    book = write_notebook(tmp_path / "early.ipynb", EARLY.format(ready=str(tmp_path / "ready")), forever)
+    submitted = shared_client.create_or_update(notebook(book))
+    (tmp_path / "ready").read_text()
+    shared_client.jobs.begin_cancel(submitted.name).result(timeout=60)
+    done = Ran(shared_client.jobs.get(submitted.name))
+    assert done.job.status == "Canceled"
+    assert done.log.splitlines()[-1] == "stopped in cell 2 of 2"
+    assert "KeyboardInterrupt" in str(done.outputs(2))
+
+
 def test_a_timeout_stops_a_notebook_wherever_it_is(run: Run, shared_client: MLClient, tmp_path: Path) -> None:
     ran = run(notebook(write_notebook(tmp_path / "patient.ipynb", PATIENT, "print('never')"), timeout=2))
     assert (ran.job.status, str(ran.job.reason)[:23]) == ("Canceled", "its timeout was reached")
@@ -275,8 +315,8 @@ def test_a_cell_that_ignores_interrupts_is_killed_and_the_notebook_saved(
     shared_client: MLClient, tmp_path: Path
 ) -> None:
     stubborn = (
-        "import signal, workbench\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nworkbench.log(begun=1)\n"
-        "print('here', flush=True)\nwhile True:\n    signal.pause()"
+        "import signal, workbench\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('here', flush=True)\n"
+        "workbench.log(begun=1)\nwhile True:\n    signal.pause()"
     )
     submitted = shared_client.create_or_update(notebook(write_notebook(tmp_path / "s.ipynb", stubborn)))
     store = shared_client.context.store

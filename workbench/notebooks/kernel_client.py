@@ -32,25 +32,37 @@ _PATIENCE = 4.0  # seconds that an interrupted cell has to end before the notebo
 # In a trial SIGTERM reaches runner and kernel at once; to a Python kernel it means what SIGINT does. The runner cannot
 # send that one itself: while a first signal is under way the system hands a second to any other thread of the kernel,
 # and the main thread sleeps on. What the kernel starts or forks keeps what is usual: Python loses a signal that reaches
-# a child before the fork is over, so the handler is away for as long as a fork takes.
+# a child before the fork is over, so the handler is away for as long as a fork takes. A kernel that is told before it
+# has begun with a cell, which is on its way to it, ignores SIGINT at that time: it tells itself again in that cell.
 #
 # And a request to shut down is not over in its thread when the main thread leaves: it waits there for the thread that
 # prints, which ends with the main one (ipykernel 7). Exit handlers run in reverse: this is the last of all to wait.
 _FIRST = """
-import atexit, os, signal, sys, threading
+import _thread, atexit, os, signal, sys, threading, time
 app = sys.modules['ipykernel.kernelapp'].IPKernelApp if 'ipykernel.kernelapp' in sys.modules else None
 if app and app.initialized() and app.instance().control_thread:
     atexit.register(app.instance().control_thread.join, 5)
-kernel, away, told = os.getpid(), [], []
+kernel, main, away, told, early = os.getpid(), threading.main_thread().ident, [], [], []
+def remember():
+    seen = 0
+    while seen < 2 and not told:  # what comes while the kernel is only about to run a cell would end nothing
+        time.sleep(0.1)
+        seen = seen + 1 if callable(signal.getsignal(signal.SIGINT)) else 0
+    if not told:
+        told.append(signal.SIGINT)
+        signal.pthread_kill(main, signal.SIGINT)
 def interrupt(number, frame):
     if os.getpid() != kernel:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
     elif not told:
-        told.append(number)
         answer = signal.getsignal(signal.SIGINT)
         if callable(answer):
+            told.append(number)
             answer(signal.SIGINT, frame)
+        elif not early:
+            early.append(number)
+            _thread.start_new_thread(remember, ())
 def before():
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is interrupt:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
