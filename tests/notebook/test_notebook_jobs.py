@@ -270,38 +270,55 @@ def test_canceling_interrupts_the_kernel_first(shared_client: MLClient, tmp_path
     assert processes_of(shared_client) == []
 
 
-# The kernel has the second cell, and is told to stop before it begins with it; then once more, which it does not hear.
-EARLY = """
-import signal, time
+# What a kernel does beside the cells lasts until it is told to stop: before the second cell, or after it.
+WAITS = """
+import os, signal
 kernel = get_ipython().kernel
-begin, tell, came = kernel.pre_handler_hook, signal.getsignal(signal.SIGTERM), []
-def hear(*told):
-    if not came:
-        tell(*told)
-    came.append(told)
+begin, run = kernel.pre_handler_hook, kernel.do_execute
 def wait():
-    kernel.pre_handler_hook = begin
-    signal.signal(signal.SIGTERM, hear)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    there = signal.set_wakeup_fd(writing)
     with open({ready!r}, "w") as ready:
         ready.write("x")
-    while not came:
-        time.sleep(0.01)
+    os.read(reading, 1)
+    signal.set_wakeup_fd(there)
+def wait_before():
+    kernel.pre_handler_hook = begin
+    wait()
     begin()
-kernel.pre_handler_hook = wait
+async def wait_after(*words, **more):
+    kernel.do_execute = run
+    answer = await run(*words, **more)
+    wait()
+    return answer
+if {when!r} == "before":
+    kernel.pre_handler_hook = wait_before
+else:
+    kernel.do_execute = wait_after
 """
 
 
-def test_a_cell_that_was_about_to_run_is_interrupted_too(shared_client: MLClient, tmp_path: Path) -> None:
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_kernel_that_is_busy_beside_its_cells_is_stopped_too(
+    shared_client: MLClient, tmp_path: Path, when: str
+) -> None:
     os.mkfifo(tmp_path / "ready")
-    forever = "while True:\n    time.sleep(0.1)"
-    book = write_notebook(tmp_path / "early.ipynb", EARLY.format(ready=str(tmp_path / "ready")), forever)
-    submitted = shared_client.create_or_update(notebook(book))
+    cell = "import time\nwhile True:\n    time.sleep(0.1)" if when == "before" else "print('done')"
+    waits = WAITS.format(ready=str(tmp_path / "ready"), when=when)
+    submitted = shared_client.create_or_update(
+        notebook(write_notebook(tmp_path / "waits.ipynb", waits, cell, "print('never')"))
+    )
     (tmp_path / "ready").read_text()
     shared_client.jobs.begin_cancel(submitted.name).result(timeout=60)
     done = Ran(shared_client.jobs.get(submitted.name))
     assert done.job.status == "Canceled"
-    assert done.log.splitlines()[-1] == "stopped in cell 2 of 2"
-    assert "KeyboardInterrupt" in str(done.outputs(2))
+    if when == "before":
+        assert done.log.splitlines() == ["stopped in cell 2 of 3"]
+        assert "KeyboardInterrupt" in str(done.outputs(2))
+    else:
+        assert done.log.splitlines() == ["done", "stopped in cell 3 of 3"]
+        assert "done" in str(done.outputs(2))
 
 
 def test_a_timeout_stops_a_notebook_wherever_it_is(run: Run, shared_client: MLClient, tmp_path: Path) -> None:
