@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from workbench.trial.processes import Identity, descendants, is_alive, marked_pr
 from workbench.trial.report import FOLDER_VARIABLE
 from workbench.trial.spec import Exit
 
-__all__ = ["Host", "children", "fork_servers", "kill", "living_hosts", "running_module"]
+__all__ = ["Host", "children", "fork_servers", "has_ended", "kill", "living_hosts", "running_module"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,18 @@ def children(parent: int) -> list[int]:
         return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
     except OSError:
         return []
+
+
+def has_ended(pid: int, patience: float = 60) -> bool:
+    """Return whether a process has ended within ``patience`` seconds, or had before."""
+    try:
+        watch = os.pidfd_open(pid)
+    except ProcessLookupError:  # and whoever started it has collected it
+        return True
+    try:
+        return bool(select.select([watch], [], [], patience)[0])
+    finally:
+        os.close(watch)
 
 
 def kill(*pids: int) -> None:

@@ -24,6 +24,12 @@ from workbench.trial.progress import read_progress
 Run = Callable[[AnyJob], Ran]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _grace(shared_client: MLClient) -> None:
+    """What is stopped has the time that it needs, however busy the machine is."""
+    shared_client.context.workspace.settings.write_text("grace = 60\n")
+
+
 def test_a_notebook_computes_logs_and_stores(run: Run, tmp_path: Path, shared_client: MLClient) -> None:
     ran = run(notebook(write_named(tmp_path, "computes"), inputs={"x": 21}))
     assert (ran.job.status, ran.log) == ("Completed", "42\n")
@@ -264,6 +270,57 @@ def test_canceling_interrupts_the_kernel_first(shared_client: MLClient, tmp_path
     assert processes_of(shared_client) == []
 
 
+# What a kernel does beside the cells lasts until it is told to stop: before the second cell, or after it.
+WAITS = """
+import os, signal
+kernel = get_ipython().kernel
+begin, run = kernel.pre_handler_hook, kernel.do_execute
+def wait():
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    there = signal.set_wakeup_fd(writing)
+    with open({ready!r}, "w") as ready:
+        ready.write("x")
+    os.read(reading, 1)
+    signal.set_wakeup_fd(there)
+def wait_before():
+    kernel.pre_handler_hook = begin
+    wait()
+    begin()
+async def wait_after(*words, **more):
+    kernel.do_execute = run
+    answer = await run(*words, **more)
+    wait()
+    return answer
+if {when!r} == "before":
+    kernel.pre_handler_hook = wait_before
+else:
+    kernel.do_execute = wait_after
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_kernel_that_is_busy_beside_its_cells_is_stopped_too(
+    shared_client: MLClient, tmp_path: Path, when: str
+) -> None:
+    os.mkfifo(tmp_path / "ready")
+    cell = "import time\nwhile True:\n    time.sleep(0.1)" if when == "before" else "print('done')"
+    waits = WAITS.format(ready=str(tmp_path / "ready"), when=when)
+    submitted = shared_client.create_or_update(
+        notebook(write_notebook(tmp_path / "waits.ipynb", waits, cell, "print('never')"))
+    )
+    (tmp_path / "ready").read_text()
+    shared_client.jobs.begin_cancel(submitted.name).result(timeout=60)
+    done = Ran(shared_client.jobs.get(submitted.name))
+    assert done.job.status == "Canceled"
+    if when == "before":
+        assert done.log.splitlines() == ["stopped in cell 2 of 3"]
+        assert "KeyboardInterrupt" in str(done.outputs(2))
+    else:
+        assert done.log.splitlines() == ["done", "stopped in cell 3 of 3"]
+        assert "done" in str(done.outputs(2))
+
+
 def test_a_timeout_stops_a_notebook_wherever_it_is(run: Run, shared_client: MLClient, tmp_path: Path) -> None:
     ran = run(notebook(write_notebook(tmp_path / "patient.ipynb", PATIENT, "print('never')"), timeout=2))
     assert (ran.job.status, str(ran.job.reason)[:23]) == ("Canceled", "its timeout was reached")
@@ -275,8 +332,8 @@ def test_a_cell_that_ignores_interrupts_is_killed_and_the_notebook_saved(
     shared_client: MLClient, tmp_path: Path
 ) -> None:
     stubborn = (
-        "import signal, workbench\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nworkbench.log(begun=1)\n"
-        "print('here', flush=True)\nwhile True:\n    signal.pause()"
+        "import signal, workbench\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('here', flush=True)\n"
+        "workbench.log(begun=1)\nwhile True:\n    signal.pause()"
     )
     submitted = shared_client.create_or_update(notebook(write_notebook(tmp_path / "s.ipynb", stubborn)))
     store = shared_client.context.store

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.chaos.processes import has_ended
 from tests.notebook.books import write_notebook
 from workbench.client.notebooks import SHELL, WORDS
 from workbench.environments.cache import Cache
@@ -23,7 +24,7 @@ from workbench.store.workspace import open_workspace
 from workbench.supervisor.containers import container_of
 from workbench.supervisor.launch import start_host
 from workbench.supervisor.warm import ForkServer
-from workbench.trial.processes import Identity, is_alive, marked_processes
+from workbench.trial.processes import marked_processes
 from workbench.trial.report import FOLDER_VARIABLE, read_points
 from workbench.trial.spec import Exit, TrialSpec
 
@@ -55,11 +56,7 @@ class Running:
 
     def ended(self) -> Exit:
         """Wait for the host to have ended, and see that nothing of the trial is left."""
-        host = Identity.of(self.pid)
-        if host is not None and is_alive(host):
-            watch = os.pidfd_open(self.pid)
-            assert select.select([watch], [], [], 60)[0], self.folder.host_log.read_text()
-            os.close(watch)
+        assert has_ended(self.pid), self.folder.host_log.read_text()
         ending = Exit.read(self.folder)
         assert ending is not None, self.folder.host_log.read_text()
         assert self.folder.host_log.read_text() == ""

@@ -32,35 +32,63 @@ _PATIENCE = 4.0  # seconds that an interrupted cell has to end before the notebo
 # In a trial SIGTERM reaches runner and kernel at once; to a Python kernel it means what SIGINT does. The runner cannot
 # send that one itself: while a first signal is under way the system hands a second to any other thread of the kernel,
 # and the main thread sleeps on. What the kernel starts or forks keeps what is usual: Python loses a signal that reaches
-# a child before the fork is over, so the handler is away for as long as a fork takes.
+# a child before the fork is over, so the handler is away for as long as a fork takes. Where no cell could be ended,
+# because the next one is on its way, or where the interruption would be lost, in the kernel's own code or in a
+# finalizer, the kernel tells itself again until it can be.
 #
 # And a request to shut down is not over in its thread when the main thread leaves: it waits there for the thread that
 # prints, which ends with the main one (ipykernel 7). Exit handlers run in reverse: this is the last of all to wait.
 _FIRST = """
-import atexit, os, signal, sys, threading
+import _thread, atexit, os, signal, sys, threading, time
 app = sys.modules['ipykernel.kernelapp'].IPKernelApp if 'ipykernel.kernelapp' in sys.modules else None
 if app and app.initialized() and app.instance().control_thread:
     atexit.register(app.instance().control_thread.join, 5)
-kernel, away, told = os.getpid(), [], []
+kernel, main, away, told, early = os.getpid(), threading.main_thread().ident, [], [], []
+lock = [_thread.allocate_lock()]  # nobody sends a signal while the handler is away
+shell = sys.modules.get('IPython.core.interactiveshell')
+runs = shell and shell.InteractiveShell.run_code.__code__
+def in_cell(frame):
+    found = runs is None
+    while frame:
+        if frame.f_code in (before.__code__, after.__code__) or frame.f_code.co_name == '__del__':
+            return False
+        found = found or frame.f_code is runs
+        frame = frame.f_back
+    return found
+def remember():
+    while not told:
+        time.sleep(0.1)
+        with lock[0]:
+            if signal.getsignal(signal.SIGTERM) is not interrupt:
+                return
+            signal.pthread_kill(main, signal.SIGTERM)
 def interrupt(number, frame):
     if os.getpid() != kernel:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
     elif not told:
-        told.append(number)
         answer = signal.getsignal(signal.SIGINT)
-        if callable(answer):
+        if callable(answer) and (answer is not signal.default_int_handler or in_cell(frame)):
+            told.append(number)
             answer(signal.SIGINT, frame)
+        elif not early:
+            early.append(number)
+            _thread.start_new_thread(remember, ())
 def before():
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is interrupt:
+        lock[0].acquire()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         away.append(True)
 def after():
     if away:
         away.clear()
         signal.signal(signal.SIGTERM, interrupt)
+        lock[0].release()
+def in_child():
+    away.clear()
+    lock[0] = _thread.allocate_lock()
 signal.signal(signal.SIGTERM, interrupt)
-os.register_at_fork(before=before, after_in_parent=after, after_in_child=away.clear)
+os.register_at_fork(before=before, after_in_parent=after, after_in_child=in_child)
 """
 
 

@@ -294,6 +294,8 @@ class ForkServer:
     def _tell(self, message: Mapping[str, object]) -> None:
         try:
             self._channel.sendall(json.dumps(message).encode())
+        except (BrokenPipeError, ConnectionResetError):
+            self._give_up("it has ended")
         except OSError as error:
             self._give_up(str(error))
 

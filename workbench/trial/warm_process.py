@@ -219,8 +219,13 @@ def _run_module(words: Sequence[str], *, safe_path: bool = False) -> None:
         del sys.path[0]
     else:
         sys.path[0] = os.getcwd()  # noqa: PTH109
-    if importlib.util.find_spec(words[0]) is None:
-        sys.stderr.write(f"{sys.executable}: No module named {words[0]}\n")
+    try:
+        trouble = "" if importlib.util.find_spec(words[0]) else f"No module named {words[0]}"
+    except ImportError as error:
+        kind = type(error).__name__
+        trouble = f"Error while finding module specification for {words[0]!r} ({kind}: {error})"
+    if trouble:
+        sys.stderr.write(f"{sys.executable}: {trouble}\n")
         raise SystemExit(1)
     runpy.run_module(words[0], run_name="__main__", alter_sys=True)
 
