@@ -113,7 +113,16 @@ def supervisor_of(workspace: WorkspaceFolder) -> Identity | None:
         found = Identity.of(int(workspace.supervisor_lock.read_text()))
     except (FileNotFoundError, ValueError):
         return None
-    return found if found and is_alive(found) else None
+    return found if found and is_alive(found) and _may_be_supervisor(found, workspace) else None
+
+
+def _may_be_supervisor(process: Identity, workspace: WorkspaceFolder) -> bool:
+    """Return whether a process is no other that has the number of a supervisor that was killed: those come round."""
+    try:
+        words = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return not words or words.split(b"\0")[1:4] == [b"-m", b"workbench.supervisor", os.fsencode(workspace.root)]
 
 
 def stop_everything(workspace: WorkspaceFolder) -> None:
