@@ -71,7 +71,7 @@ class Gate:
 
 def until(client: MLClient, done: Callable[[], bool], what: object = None) -> None:
     """Wait until ``done()``; what else there is is told when it never is."""
-    assert wait_until(done, client.context, 60), what() if callable(what) else what
+    assert wait_until(done, client.context, 300), what() if callable(what) else what
 
 
 def statuses(client: MLClient, sweep: str) -> list[str]:
