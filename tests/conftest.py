@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
 from workbench.client.ml_client import MLClient
@@ -20,6 +21,10 @@ from workbench.trial.processes import Identity, end_tree, is_alive, marked_proce
 
 _NETWORKED = ("tests/browser/", "tests/containers/", "tests/chaos/", "03_containers", "in a container")
 NOTHING_MAY_BE_SKIPPED = bool(os.environ.get("WORKBENCH_CI"))
+
+# Unasked, Hypothesis takes an example that lasts a fifth of a second for a failure: a machine that is busy has those.
+settings.register_profile("workbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("workbench")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -333,7 +333,7 @@ def said(client: MLClient, *words: str, answer: str = "") -> str:
     command = [str(Path(sys.executable).parent / "workbench"), "--workspace", str(client.workspace_folder), "images"]
     environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
     done = subprocess.run(
-        [*command, *words], input=answer, capture_output=True, text=True, env=environment, timeout=60, check=False
+        [*command, *words], input=answer, capture_output=True, text=True, env=environment, timeout=300, check=False
     )
     assert done.returncode == 0 or answer, done.stderr
     return done.stdout
