@@ -6,6 +6,11 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 RUFF := $(BIN)/ruff
 KILLS ?= 1000
 ENGINE := $(BIN)/python -m tests.engine
+# Another apt-get may be at work, such as the updates of a machine that has just been started. To install waits for it when
+# told so; to update fails, so its lock is awaited first.
+APT_INSTALL := $(PYTHON) -c 'import fcntl, signal; signal.alarm(600); \
+	fcntl.lockf(open("/var/lib/apt/lists/lock", "a"), fcntl.LOCK_EX)'; apt-get update -q && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -q -o DPkg::Lock::Timeout=600
 
 .PHONY: demo test setup lint types tests chaos benchmarks format clean
 
@@ -59,7 +64,7 @@ labextension/node_modules: | $(VENV)/dev
 # The tests of what people see drive a real browser.
 $(VENV)/chromium: | $(VENV)/dev
 	@command -v chromium >/dev/null || { \
-		if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -y -q --no-install-recommends chromium; \
+		if [ "$$(id -u)" = 0 ]; then $(APT_INSTALL) --no-install-recommends chromium; \
 		else echo "Without Chromium the tests in a browser are skipped. Run: sudo apt-get install chromium"; fi; }
 	@touch $@
 
@@ -67,7 +72,7 @@ $(VENV)/chromium: | $(VENV)/dev
 $(BIN)/uv:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: sudo apt-get install python3 python3-venv"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
-		if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -y -q python3-venv; \
+		if [ "$$(id -u)" = 0 ]; then $(APT_INSTALL) python3-venv; \
 		else echo "This Python has no ensurepip. Run: sudo apt-get install python3-venv"; exit 1; fi; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check uv

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
 from workbench.client.ml_client import MLClient
@@ -20,9 +20,11 @@ from workbench.store.workspace import open_workspace
 from workbench.trial.processes import Identity, end_tree, is_alive, marked_processes
 
 _NETWORKED = ("tests/browser/", "tests/containers/", "tests/chaos/", "03_containers", "in a container")
-settings.register_profile("workbench", deadline=None)  # how long an example takes is the machine's business
-settings.load_profile("workbench")
 NOTHING_MAY_BE_SKIPPED = bool(os.environ.get("WORKBENCH_CI"))
+
+# Unasked, Hypothesis takes an example that lasts a fifth of a second for a failure: a machine that is busy has those.
+settings.register_profile("workbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("workbench")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -116,7 +118,16 @@ def supervisor_of(workspace: WorkspaceFolder) -> Identity | None:
         found = Identity.of(int(workspace.supervisor_lock.read_text()))
     except (FileNotFoundError, ValueError):
         return None
-    return found if found and is_alive(found) else None
+    return found if found and is_alive(found) and _may_be_supervisor(found, workspace) else None
+
+
+def _may_be_supervisor(process: Identity, workspace: WorkspaceFolder) -> bool:
+    """Return whether a process is no other that has the number of a supervisor that was killed: those come round."""
+    try:
+        words = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return not words or words.split(b"\0")[1:4] == [b"-m", b"workbench.supervisor", os.fsencode(workspace.root)]
 
 
 def stop_everything(workspace: WorkspaceFolder) -> None:

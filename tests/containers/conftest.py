@@ -47,9 +47,8 @@ def _nothing_is_left(request: pytest.FixtureRequest, tmp_path_factory: pytest.Te
     if "base_image" not in request.fixturenames:
         return
     trials = connect(address()).containers(all=True, filters={"label": f"{LABEL}=trial"})
-    ours = [
-        one for one in trials if one["Labels"][f"{LABEL}.workspace"].startswith(str(tmp_path_factory.getbasetemp()))
-    ]
+    base = tmp_path_factory.getbasetemp()
+    ours = [one for one in trials if Path(one["Labels"][f"{LABEL}.workspace"]).is_relative_to(base)]
     assert ours == [], "containers are left"
 
 

@@ -7,7 +7,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,8 @@ def test_ten_jobs_with_one_new_dockerfile_build_it_once(
     shared_client: MLClient, base_image: str, tmp_path: Path
 ) -> None:
     (tmp_path / "Dockerfile").write_text(f"FROM {base_image}\nCOPY said /said\nRUN cat /said > /again\n")
-    (tmp_path / "said").write_text(str(tmp_path))
+    words = os.urandom(8).hex()  # the engine is the machine's, and an earlier run may have had a folder of that name
+    (tmp_path / "said").write_text(words)
     environment = Environment(build=BuildContext(path=str(tmp_path)))
     jobs = [
         shared_client.jobs.create_or_update(command(command="cat /again; echo", environment=environment))
@@ -174,7 +176,7 @@ def test_ten_jobs_with_one_new_dockerfile_build_it_once(
     names = [str(job.name) for job in jobs]
     until(shared_client, lambda: all(shared_client.jobs.get(name).status == "Completed" for name in names), names)
     assert builds_in(shared_client, names) == 1
-    assert {log_of(shared_client, name).splitlines()[-1] for name in names} == {str(tmp_path)}
+    assert {log_of(shared_client, name).splitlines()[-1] for name in names} == {words}
     first = next(name for name in names if "STEP 3/" in log_of(shared_client, name).upper())
     history = [event.text for event in shared_client.context.store.events(first)]
     assert any(text.startswith("the environment is ready: built in ") for text in history), history
@@ -229,31 +231,50 @@ def test_an_image_that_is_nowhere(shared_client: MLClient) -> None:
     assert done.error.startswith("the environment could not be built: fetching the image nowhere.invalid/none:1 failed")
 
 
-_STUBBORN = """
-import signal, sys, time, workbench
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
+_CANCELED = """
+import signal, sys, workbench
+signal.signal(signal.SIGTERM, signal.Handlers[sys.argv[1]])
 workbench.log(started=1)
 signal.pause()
 """
 
 
-@pytest.mark.parametrize(("how", "signal_name"), [("sleep 1000", "SIGTERM"), ("python3 train.py", "SIGKILL")])
+@pytest.mark.parametrize(
+    ("handler", "grace", "signal_name"),
+    [("SIG_DFL", 60, "SIGTERM"), ("SIG_IGN", 1, "SIGKILL")],  # an engine that is busy takes seconds to tell of an end
+)
 def test_canceling_leaves_nothing(
-    shared_client: MLClient, in_image: Environment, write_code: WriteCode, how: str, signal_name: str
+    shared_client: MLClient, in_image: Environment, write_code: WriteCode, handler: str, grace: int, signal_name: str
 ) -> None:
-    code = write_code(_STUBBORN)
-    text = f"(setsid sleep 1000 &) ; {how}"
-    job = shared_client.jobs.create_or_update(command(code=code, command=text, environment=in_image))
+    text = f"(setsid sleep 1000 &) ; python3 train.py {handler}"
+    with settings_replaced(shared_client, "grace = 1", f"grace = {grace}"):
+        job = shared_client.jobs.create_or_update(
+            command(code=write_code(_CANCELED), command=text, environment=in_image)
+        )
     name = str(job.name)
     until_it_runs(shared_client, name)
-    if signal_name == "SIGKILL":
-        until(shared_client, lambda: bool(shared_client.context.store.points(name)), name)
+    until(shared_client, lambda: bool(shared_client.context.store.points(name)), name)
     assert len(containers_of(shared_client, job=name)) == 1
     shared_client.jobs.begin_cancel(name).result()
     done = shared_client.jobs.record(name)
     assert done.status == "Canceled"
     assert f"({signal_name} ended it, nothing of it is left)" in (done.reason or "")
     assert containers_of(shared_client) == []
+
+
+@contextmanager
+def settings_replaced(client: MLClient, old: str, new: str) -> Iterator[None]:
+    """Give the jobs that are submitted meanwhile another setting."""
+    settings = client.context.workspace.settings
+    before, aside = settings.read_text(), settings.with_suffix(".aside")
+    assert old in before
+    try:
+        aside.write_text(before.replace(old, new))
+        aside.replace(settings)
+        yield
+    finally:
+        aside.write_text(before)
+        aside.replace(settings)
 
 
 def test_a_timeout_ends_the_container(shared_client: MLClient, in_image: Environment) -> None:
@@ -312,15 +333,15 @@ def said(client: MLClient, *words: str, answer: str = "") -> str:
     command = [str(Path(sys.executable).parent / "workbench"), "--workspace", str(client.workspace_folder), "images"]
     environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
     done = subprocess.run(
-        [*command, *words], input=answer, capture_output=True, text=True, env=environment, timeout=60, check=False
+        [*command, *words], input=answer, capture_output=True, text=True, env=environment, timeout=300, check=False
     )
     assert done.returncode == 0 or answer, done.stderr
     return done.stdout
 
 
 def test_images_are_shown_and_only_ours_are_pruned(shared_client: MLClient, base_image: str, tmp_path: Path) -> None:
-    (tmp_path / "Dockerfile").write_text(f"FROM {base_image}\nENV ONLY={tmp_path.name}\n")
     name = f"mine-{os.urandom(4).hex()}"  # the engine is the machine's, and others may use it
+    (tmp_path / "Dockerfile").write_text(f"FROM {base_image}\nENV ONLY={name}\n")
     environment = Environment(name=name, build=BuildContext(path=str(tmp_path)))
     done = finish(shared_client, command(command="true", environment=environment))
     assert done.status == "Completed", done.error

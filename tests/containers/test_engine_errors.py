@@ -100,9 +100,9 @@ def full_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         apart = ("unshare", "--net")  # the machine's network is the other engine's
         with (root / "log").open("wb") as log:
             engine = subprocess.Popen([*apart, "dockerd", *map(str, places), "--host", place], stdout=log, stderr=log)
-        undo.callback(engine.wait, 30)
+        undo.callback(engine.wait, 300)
         undo.callback(engine.terminate)
-        until = time.monotonic() + 30
+        until = time.monotonic() + 300
         while not (root / "socket").exists():
             assert engine.poll() is None, (root / "log").read_text()
             assert time.monotonic() < until, (root / "log").read_text()

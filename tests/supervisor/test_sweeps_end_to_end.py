@@ -32,7 +32,7 @@ def finish(client: MLClient, job: AnyJob) -> AnyJob:
 def wait(client: MLClient, name: str) -> None:
     from workbench.client.waiting import wait_until
 
-    assert wait_until(lambda: client.jobs.record(name).status.is_finished, client.context, 90), client.jobs.get(name)
+    assert wait_until(lambda: client.jobs.record(name).status.is_finished, client.context, 300), client.jobs.get(name)
 
 
 def trials(client: MLClient, sweep: AnyJob) -> list[AnyJob]:

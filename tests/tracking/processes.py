@@ -31,8 +31,8 @@ class Forked:
 
     def finish(self) -> str:
         """Wait for the end and return what was printed."""
-        self.process.join(120)
-        assert self.process.exitcode == 0, self.err.read_text()
+        self.process.join(500)
+        assert self.process.exitcode == 0, self.err.read_text() if self.err.exists() else "it has not even begun"
         return self.out.read_text()
 
 

@@ -11,6 +11,12 @@ import pytest
 from workbench.tracking.git import DIFF_LIMIT, git_facts
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job goes without its facts where git takes two seconds, which on a machine that is busy it may."""
+    monkeypatch.setattr("workbench.tracking.git._PATIENCE", 120.0)
+
+
 def git(folder: Path, *arguments: str) -> str:
     identity = ("-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "init.defaultBranch=main")
     done = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)

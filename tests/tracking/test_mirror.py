@@ -183,7 +183,7 @@ def test_the_process_mirrors_on_a_byte_and_leaves_with_its_starter(
     assert client.get_run("job").data.metrics == {"a": 1.0}
     add_points(house.store, Point("job", "a", 2.0, 1, 1))
     process.stdin.close()
-    assert process.wait(30) == 0
+    assert process.wait(300) == 0
     assert process.stderr is not None
     assert process.stderr.read() == b""
     process.stderr.close()
@@ -198,7 +198,7 @@ def test_the_process_leaves_when_nothing_happens(house: House, workspace: Worksp
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code, str(workspace.root)],
         stdin=read,
-        timeout=60,
+        timeout=300,
         check=False,
         capture_output=True,
     )

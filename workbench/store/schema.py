@@ -138,7 +138,7 @@ def migrate(connection: sqlite3.Connection, where: str) -> None:
 
 
 def _log_ahead(connection: sqlite3.Connection) -> None:
-    """Have the store keep a write-ahead log: of several that do so at once SQLite refuses all but one, and waits not."""
+    """Have the store keep a write-ahead log: of several that do so at once SQLite refuses all but one at once."""
     give_up = time.monotonic() + _PATIENCE
     while True:
         try:

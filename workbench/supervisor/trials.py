@@ -91,10 +91,15 @@ class TrialHandle:
 
     def end_helpers(self) -> None:
         """End what a host that was killed has left on this side of its container; what it had leased is then free."""
-        end_tree(
-            lambda: [pid for pid in marked_processes(FOLDER_VARIABLE, str(self.folder.root)) if sees_our_files(pid)],
-            grace=0,
-        )
+        met: set[Identity] = set()
+
+        def those_left() -> list[int]:
+            found = [pid for pid in marked_processes(FOLDER_VARIABLE, str(self.folder.root)) if sees_our_files(pid)]
+            met.update(filter(None, map(Identity.of, found)))
+            # One that dies gives up its memory, where the mark is, before its files, which are the lease.
+            return found or [one.pid for one in met if is_alive(one)]
+
+        end_tree(those_left, grace=0)
 
     def new_points(self) -> list[Line]:
         """Return the metric points written since the last call."""
