@@ -138,7 +138,7 @@ def migrate(connection: sqlite3.Connection, where: str) -> None:
 
 
 def _log_ahead(connection: sqlite3.Connection) -> None:
-    """Have the store keep a write-ahead log: of several that do so at once SQLite refuses all but one at once."""
+    """Have the store keep a write-ahead log; SQLite refuses that, without waiting, while another does the same."""
     give_up = time.monotonic() + _PATIENCE
     while True:
         try:
