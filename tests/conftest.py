@@ -127,7 +127,7 @@ def _may_be_supervisor(process: Identity, workspace: WorkspaceFolder) -> bool:
         words = Path(f"/proc/{process.pid}/cmdline").read_bytes()
     except OSError:
         return False
-    return not words or words.split(b"\0")[1:4] == [b"-m", b"workbench.supervisor", os.fsencode(workspace.root)]
+    return not words or (b"workbench.supervisor" in words and os.fsencode(workspace.root) in words)
 
 
 def stop_everything(workspace: WorkspaceFolder) -> None:

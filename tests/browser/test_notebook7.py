@@ -53,6 +53,7 @@ def test_a_sweep_is_live_and_does_not_need_the_kernel(
     name = str(lab_client.create_or_update(sweep).name)
     write_cells(lab.root / "seven.ipynb", [f"from workbench import MLClient\nMLClient().jobs.get({name!r})", ""])
     page.goto(lab.notebook("seven.ipynb"))
+    expect(page.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute("data-status", "idle")
     page.locator(".jp-CodeCell .jp-InputArea-editor").first.click()
     page.keyboard.press("Shift+Enter")
     view = page.locator(".wb-view")
@@ -71,7 +72,7 @@ def test_a_sweep_is_live_and_does_not_need_the_kernel(
     page.screenshot(path=shots / "view.png")
 
 
-def test_a_notebook_is_swept_from_its_toolbar(page: Page, lab: Lab, shots: Path) -> None:
+def test_a_notebook_is_swept_from_its_toolbar(page: Page, lab: Lab, lab_client: MLClient, shots: Path) -> None:
     from playwright.sync_api import expect
 
     expect.set_options(timeout=PATIENCE)
@@ -85,9 +86,15 @@ def test_a_notebook_is_swept_from_its_toolbar(page: Page, lab: Lab, shots: Path)
     form = page.locator(".wbl-form")
     form.get_by_label("Trials", exact=True).fill("2")
     expect(form.get_by_text("Ready: 2 trials")).to_be_visible()
+    there_before = _sweeps(lab_client)
     form.locator(".wbl-submit").click()
     expect(page.locator(".wbl-page .wb-head")).to_contain_text("trials 2 of 2")
     expect(page.locator(".wbl-page .wb-head")).to_contain_text("Completed")
     page.screenshot(path=shots / "page.png")
     page.evaluate("() => void jupyterapp.commands.execute('workbench:show-panel')")
-    expect(page.locator("#workbench-jobs [role=treeitem]").first).to_contain_text("Completed")
+    (name,) = _sweeps(lab_client) - there_before
+    expect(page.locator(f"#workbench-jobs [role=treeitem][data-name='{name}']")).to_contain_text("Completed")
+
+
+def _sweeps(client: MLClient) -> set[str]:
+    return {job.name for job in client.context.store.jobs() if job.type == "sweep"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from workbench.sweep import Choice, LogUniform, Normal, QUniform, Randint, Unifo
 from workbench.views.builder.density import caption, density_svg
 from workbench.views.builder.form import Draft
 from workbench.views.builder.formulas import formula
+from workbench.views.builder.problems import Problems, find_problems
 from workbench.views.builder.widget import Builder
 
 SCRIPT = """
@@ -229,3 +231,34 @@ def test_a_bell_is_drawn_as_one() -> None:
 def test_a_policy_is_told_with_its_own_numbers(policy: Any, goal: str, text: str) -> None:
     fields = {"early_termination": policy, "objective": {"goal": goal, "primary_metric": "acc"}}
     assert text in formula(Draft(fields, is_sweep=True))
+
+
+def test_what_is_typed_while_another_thread_changes_the_form_is_kept(
+    form: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JupyterLab sends the first messages to the kernel's main shell, and the rest to a thread."""
+    is_changing, may_go_on = threading.Event(), threading.Event()
+
+    def find_slowly(*arguments: Any) -> Problems:
+        if threading.current_thread() is chooses:
+            is_changing.set()
+            assert may_go_on.wait(60)
+        return find_problems(*arguments)
+
+    monkeypatch.setattr("workbench.views.builder.widget.find_problems", find_slowly)
+    distribution, trials = control(form, "rate"), control(form, "trials")
+    uniform = [label for label, _ in distribution.options].index("Uniform")
+    chooses = threading.Thread(target=distribution.set_state, args=[{"index": uniform}])
+    types = threading.Thread(target=trials.set_state, args=[{"value": "4"}])
+    chooses.start()
+    assert is_changing.wait(60)
+    types.start()
+    types.join(0.5)
+    assert trials.value == "", "it is not yet its turn"
+    may_go_on.set()
+    chooses.join(60)
+    types.join(60)
+    assert trials.value == "4"
+    assert form.draft.get("limits.max_total_trials") == 4
+    assert form.draft.get("inputs.rate")["type"] == "uniform"
+    assert "max_total_trials: 4" in form.texts["yaml"]

@@ -10,6 +10,7 @@ from typing import Any
 import ipywidgets
 
 from workbench.errors import ValidationException
+from workbench.views.builder.controls import Combobox, Dropdown, Text, Textarea
 from workbench.views.builder.values import scalar_of, scalar_text, value_of
 
 __all__ = ["Field", "chosen", "command_field", "error_html", "number_of", "quietly", "section", "text_of", "written"]
@@ -88,24 +89,21 @@ def written(
         "placeholder": hint,
         "tooltip": f"{label}: {hint}" if hint else label,
     }
-    if offers:
-        control = ipywidgets.Combobox(**options, options=tuple(offers), ensure_option=False)
-    else:
-        control = ipywidgets.Text(**options)
+    control = Combobox(**options, options=tuple(offers), ensure_option=False) if offers else Text(**options)
     as_text = text_of if text else number_of
     return Field(control, path, change, as_text, (lambda value: str(value or "")) if text else scalar_text, wide=wide)
 
 
 def command_field(label: str, path: str, change: Change, *, hint: str) -> Field:
     """Return a field for a command, which may be long."""
-    control = ipywidgets.Textarea(description=label, placeholder=hint, rows=2, tooltip=label)
+    control = Textarea(description=label, placeholder=hint, rows=2, tooltip=label)
     control.add_class("wb-command")
     return Field(control, path, change, text_of, lambda value: str(value or ""), wide=True)
 
 
 def chosen(label: str, path: str, change: Change, options: Sequence[tuple[str, str]], *, default: str) -> Field:
     """Return a field in which one of several is chosen; ``default`` stands for no value."""
-    control = ipywidgets.Dropdown(options=list(options), value=default, description=label, tooltip=label)
+    control = Dropdown(options=list(options), value=default, description=label, tooltip=label)
     known = {value for _, value in options}
     return Field(
         control,

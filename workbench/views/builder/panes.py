@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets
 
 from workbench.errors import WorkbenchError
+from workbench.views.builder.controls import TURN, Textarea
 from workbench.views.builder.fields import error_html, quietly
 from workbench.views.builder.form import Draft
 
@@ -41,7 +42,7 @@ class Pane:
         self._write, self._read, self._change = write, read, change
         self._quiet = False
         self.is_wrong = False
-        self._text = ipywidgets.Textarea(description=title, rows=9, tooltip=title)
+        self._text = Textarea(description=title, rows=9, tooltip=title)
         self._text.observe(self._typed, "value")
         self._error = ipywidgets.HTML()
         self._back = ipywidgets.Button(
@@ -97,8 +98,9 @@ class Pane:
         self._change(draft, self)
 
     def _go_back(self) -> None:
-        self.is_wrong = False
-        self.show(self._draft)
+        with TURN:
+            self.is_wrong = False
+            self.show(self._draft)
 
     def _tell(self, problem: str) -> None:
         self.is_wrong = bool(problem)

@@ -12,6 +12,7 @@ import ipywidgets
 from workbench.definition.distributions import distribution_from_dict
 from workbench.definition.inputs import LITERAL_TYPES
 from workbench.errors import ValidationException
+from workbench.views.builder.controls import Dropdown, Text
 from workbench.views.builder.density import caption, density_svg
 from workbench.views.builder.fields import Change, error_html, number_of, quietly
 from workbench.views.builder.problems import Problems
@@ -84,7 +85,7 @@ class _Row:
         self._value: Any = None
         self._kind = ""
         self._fields: dict[str, Any] = {}
-        self._how = ipywidgets.Dropdown(options=_KINDS, description=name, tooltip=f"How {name} gets its value")
+        self._how = Dropdown(options=_KINDS, description=name, tooltip=f"How {name} gets its value")
         self._how.add_class("wb-how")
         self._how.observe(self._chosen, "value")
         self._arguments = ipywidgets.HBox()
@@ -120,7 +121,7 @@ class _Row:
         logs = self._kind.startswith(("log", "qlog"))
         label = (_LOG_LABELS.get(name) if logs else None) or _LABELS.get(name, "value" if name == "" else name)
         hint = "an exponent of e: write log(0.001) for 0.001" if logs and name in _LOG_LABELS else ""
-        field = ipywidgets.Text(description=label, tooltip=f"{self.name}: {label} {hint}".strip(), placeholder="")
+        field = Text(description=label, tooltip=f"{self.name}: {label} {hint}".strip(), placeholder="")
         field.style.description_width = "initial"
         field.observe(lambda change: self._typed(name, change["new"]), "value")
         return field

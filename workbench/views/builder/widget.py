@@ -20,6 +20,7 @@ from workbench.views.builder.acting import INSERTED, insert_later, preview_html
 from workbench.views.builder.asker import CellAsker
 from workbench.views.builder.cell import CellPlace, from_cell, to_cell
 from workbench.views.builder.code import from_code, to_code
+from workbench.views.builder.controls import TURN, Combobox
 from workbench.views.builder.fields import Field, chosen, command_field, error_html, quietly, section, written
 from workbench.views.builder.form import Draft
 from workbench.views.builder.formulas import formula
@@ -92,8 +93,9 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     @draft.setter
     def draft(self, draft: Draft) -> None:
-        self._draft = draft.tidy()
-        self._show()
+        with TURN:
+            self._draft = draft.tidy()
+            self._show()
 
     @property
     def problems(self) -> Problems:
@@ -109,7 +111,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         """Submit the job, show it below the form, and return it; None, with the reason in the form, if it cannot be."""
         self._shown.outputs = ()
         try:
-            self.job = self.client.jobs.create_or_update(self._draft.to_job())
+            self.job = self.client.jobs.create_or_update(self._wanted())
         except WorkbenchError as error:
             self._tell(error_html(str(error)))
             return None
@@ -122,7 +124,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         """Show what the job would do, and return it; None, with the reason in the form, if it cannot run."""
         self._shown.outputs = ()
         try:
-            self.preview = self.client.jobs.preview(self._draft.to_job())
+            self.preview = self.client.jobs.preview(self._wanted())
         except WorkbenchError as error:
             self._tell(error_html(str(error)))
             return None
@@ -143,12 +145,18 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         except WorkbenchError as error:
             quietly(self._general, "value", error_html(str(error)))
             return
-        self._found = found
-        self._metrics = list(dict.fromkeys([*found.metrics, *self._metrics]))
-        self._fields["objective.primary_metric"].control.options = tuple(self._metrics)
-        for pane in self._panes.values():
-            pane.is_wrong = False
-        self.draft = found.draft
+        with TURN:
+            self._found = found
+            self._metrics = list(dict.fromkeys([*found.metrics, *self._metrics]))
+            self._fields["objective.primary_metric"].control.options = tuple(self._metrics)
+            for pane in self._panes.values():
+                pane.is_wrong = False
+            self.draft = found.draft
+
+    def _wanted(self) -> AnyJob:
+        """Return the job that the form means, once whoever changes it has done so."""
+        with TURN:
+            return self._draft.to_job()
 
     def _parts(self) -> list[Any]:
         fields = self._fields
@@ -236,7 +244,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         }
 
     def _make_source(self, text: str) -> Any:
-        control = ipywidgets.Combobox(
+        control = Combobox(
             description="open",
             value=text,
             placeholder="a script, notebook, YAML file or job",
