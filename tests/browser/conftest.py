@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import functools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,17 +18,52 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def lab_client(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> Iterator[MLClient]:
-    """A client on the workspace that the JupyterLab of this module serves."""
-    with client_of(tmp_path_factory.mktemp("lab") / "served", mlflow_database) as client:
+def application() -> str:
+    """What of Jupyter serves the workspace of this module."""
+    return "jupyterlab"
+
+
+@pytest.fixture(scope="module")
+def lab_clients(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> Iterator[Callable[[int], MLClient]]:
+    """Workspaces by the times that a test is run: one that is run again begins in a new one."""
+    with ExitStack() as opened:
+
+        @functools.cache
+        def client(times: int) -> MLClient:
+            assert times
+            return opened.enter_context(client_of(tmp_path_factory.mktemp("lab") / "served", mlflow_database))
+
         yield client
 
 
 @pytest.fixture(scope="module")
-def lab(lab_client: MLClient) -> Iterator[Lab]:
-    """A JupyterLab that serves the workspace's folder."""
-    with running_lab(lab_client.workspace_folder) as lab:
+def labs(lab_clients: Callable[[int], MLClient], application: str) -> Iterator[Callable[[int], Lab]]:
+    """A server for each of these workspaces."""
+    with ExitStack() as opened:
+
+        @functools.cache
+        def lab(times: int) -> Lab:
+            folder = lab_clients(times).workspace_folder
+            return opened.enter_context(running_lab(folder, application=application))
+
         yield lab
+
+
+@pytest.fixture
+def lab_client(lab_clients: Callable[[int], MLClient], request: pytest.FixtureRequest) -> MLClient:
+    """A client on the workspace that the JupyterLab of this module serves."""
+    return lab_clients(_times(request))
+
+
+@pytest.fixture
+def lab(labs: Callable[[int], Lab], request: pytest.FixtureRequest) -> Lab:
+    """A JupyterLab that serves the workspace's folder."""
+    return labs(_times(request))
+
+
+def _times(request: pytest.FixtureRequest) -> int:
+    """Return how often a test has been run, this time included, as pytest-rerunfailures notes it."""
+    return int(getattr(request.node, "execution_count", 1))
 
 
 @pytest.fixture(scope="package")

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from tests.browser.axe import serious_problems
-from tests.browser.lab import PATIENCE, Lab, running_lab, write_cells
+from tests.browser.lab import PATIENCE, Lab, write_cells
 from tests.supervisor.gates import Gate
 from workbench import MLClient
 from workbench.sweep import Choice
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def lab(lab_client: MLClient) -> Iterator[Lab]:
-    """A Notebook 7 that serves the workspace's folder."""
-    with running_lab(lab_client.workspace_folder, application="notebook") as lab:
-        yield lab
+def application() -> str:
+    """Notebook 7."""
+    return "notebook"
 
 
 @pytest.fixture(autouse=True)
