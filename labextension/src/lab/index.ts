@@ -11,6 +11,7 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
 import { insertCells } from '../cells';
+import { speak } from '../view/language';
 import { addJobCommands } from './commands';
 import { Beside } from './beside';
 import { EXAMPLE } from './example';
@@ -36,6 +37,7 @@ const core: JupyterFrontEndPlugin<Workbench> = {
   activate: (app: JupyterFrontEnd, registry: ISettingRegistry | null, translator: ITranslator | null, restorer: ILayoutRestorer | null) => {
     const settings = new Settings();
     const workbench = new Workbench(app.serviceManager.serverSettings, settings, (translator ?? nullTranslator).load('workbench'));
+    speak(workbench.trans);
     const beside = new Beside(app.shell);
     addJobCommands(app.commands, workbench, beside);
     addPages(app, workbench, restorer, beside);
