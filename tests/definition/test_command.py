@@ -264,3 +264,28 @@ def test_assignments_are_checked(job: Command) -> None:
         job.inputs["extra"] = [1]
     with pytest.raises(AttributeError, match="Did you mean 'batch'"):
         _ = job.inputs.batcch
+
+
+def test_patterns_of_metrics_go_with_the_job_and_its_sweep() -> None:
+    patterns = {"accuracy": r"acc: (\S+)", "loss": r"(?P<step>\d+) (?P<value>\S+)"}
+    job = command(command="python a.py ${{inputs.x}}", inputs={"x": 1}, metric_patterns=patterns)
+    assert job(x=2).metric_patterns == patterns
+    sweep = job(x=Choice([1, 2])).sweep(primary_metric="accuracy", goal="maximize")
+    assert sweep.trial.metric_patterns == patterns
+
+
+@pytest.mark.parametrize(
+    ("patterns", "told"),
+    [
+        ("accuracy", "must map metrics to patterns"),
+        ({"": "(.)"}, "is no name of a metric"),
+        ({"a": 1}, "1 is no pattern"),
+        ({"a": "(("}, "is no regular expression"),
+        ({"a": "acc"}, "has no group around the value"),
+        ({"a": r"(?P<step>\d+)"}, "has no group around the value"),
+        ({"a": r"(?P<step>\d+) (\d+)"}, "is the step"),
+    ],
+)
+def test_patterns_that_cannot_find_a_value_are_refused(patterns: Any, told: str) -> None:
+    with pytest.raises(ValidationException, match=told):
+        command(command="python a.py", metric_patterns=patterns)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import supervisor_of
-from workbench import MLClient, command
+from workbench import MLClient, command, load_job
 from workbench.definition.records import AnyJob
 from workbench.errors import JobException
 from workbench.sweep import BanditPolicy, Choice, RandomSamplingAlgorithm, Uniform
@@ -66,6 +66,25 @@ def test_failed_trials_do_not_fail_the_sweep_and_never_win(shared_client: MLClie
     assert "cannot do 5.0" in str(children[4].error)
     assert "exit code 1" in str(children[4].reason)
     assert (done.properties["best_child_run_id"], done.properties["score"]) == (f"{done.name}_3", "4.0")
+
+
+def test_trials_that_only_print_are_compared_by_what_they_print(
+    shared_client: MLClient, write_code: WriteCode, tmp_path: Path
+) -> None:
+    (tmp_path / "sweep.yml").write_text(f"""
+type: sweep
+trial:
+  code: {write_code("import sys; print(f'loss={float(sys.argv[1]):.2f} in the end')")}
+  command: python train.py ${{{{search_space.x}}}}
+  metric_patterns: {{loss: 'loss=(\\S+)'}}
+search_space:
+  x: {{type: choice, values: [3, 1, 2]}}
+sampling_algorithm: grid
+objective: {{goal: minimize, primary_metric: loss}}
+""")
+    done = finish(shared_client, load_job(tmp_path / "sweep.yml"))
+    assert (done.properties["best_child_run_id"], done.properties["score"]) == (f"{done.name}_1", "1.0")
+    assert [child.score for child in trials(shared_client, done)] == [3.0, 1.0, 2.0]
 
 
 def test_first_trials_that_fail_alike_end_the_sweep_with_their_error(
@@ -212,7 +231,7 @@ def test_two_sweeps_at_once_do_not_mix(shared_client: MLClient, write_code: Writ
 def test_the_caller_may_be_killed_right_after_submitting(ml_client: MLClient, write_code: WriteCode) -> None:
     script = f"""
 import os, signal
-from workbench import MLClient, command
+from workbench import MLClient, command, load_job
 from workbench.sweep import Choice
 job = command(code={write_code(MIXED)!r}, command="python train.py ${{{{inputs.x}}}}", inputs={{"x": 0}})
 sweep = job(x=Choice([7, 8, 9])).sweep(primary_metric="score", goal="maximize", max_concurrent_trials=2)

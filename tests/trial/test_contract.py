@@ -235,6 +235,32 @@ def test_its_death_has_a_cause(start: Start) -> None:
         assert (ending.code, ending.signal) == (None, "SIGKILL")
 
 
+PRINTS = r"""
+import os
+print("epoch 1: accuracy=0.25", flush=True)
+with open({gate!r}) as gate:
+    gate.read()
+print("epoch 2: accuracy=0.5\n  1 %\raccuracy=0.75", end="", flush=True);
+"""
+
+
+def test_what_it_prints_can_be_its_metrics(start: Start, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "gate")
+    os.mkfifo(tmp_path / "wake")
+    wake = os.open(tmp_path / "wake", os.O_RDWR)
+    pattern = r"(?:epoch (?P<step>\d+): )?accuracy=(?P<value>\S+)"
+    run = start(PRINTS.format(gate=str(tmp_path / "gate")), metric_patterns={"accuracy": pattern})
+    while not (points := read_points(run.folder.metrics)[0]):
+        assert select.select([wake], [], [], 60)[0], run.log
+        os.read(wake, 1)
+    assert [point[:3] for point in points] == [("accuracy", 0.25, 1)]
+    (tmp_path / "gate").write_text("go")
+    assert run.ended().code == 0, run.log
+    os.close(wake)
+    values = [(value, step) for _, value, step, _ in read_points(run.folder.metrics)[0]]
+    assert values == [(0.25, 1), (0.5, 2), (0.75, 2)], "a step that is not printed is the number of the value"
+
+
 TIDY = """
 import os, signal, time
 try:

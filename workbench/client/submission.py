@@ -202,6 +202,7 @@ def _launch(job: AnyJob, part: Any, context: Context, notebook: NotebookSource |
         ),
         "words": _words(command, data, part, notebook, environment),
         "preload": part.preload,
+        "metric_patterns": dict(part.metric_patterns),
         "literals": literals,
         "data": data,
         "outputs": outputs,

@@ -66,6 +66,7 @@ def command(
     parent_job_name: str | None = None,
     retries: int | Mapping[str, int] | None = None,
     preload: list[str] | None = None,
+    metric_patterns: Mapping[str, str] | None = None,
 ) -> Command:
     """Describe a command job; nothing runs before it is submitted.
 
@@ -99,6 +100,8 @@ def command(
         parent_job_name: the job that this one belongs to.
         retries: how often it is tried again after a failure, or after each cause: ``{"host_lost": 2}``; not in Azure.
         preload: modules that a fork server imports for it; not in Azure.
+        metric_patterns: regular expressions by metric, for programs that only print; not in Azure. See
+            ``workbench.definition.printing.as_metric_patterns``.
 
     Raises:
         ValidationException: an argument is wrong; the message names it.
@@ -136,6 +139,7 @@ def command(
         parent_job_name=parent_job_name,
         retries=retries,
         preload=preload,
+        metric_patterns=metric_patterns,
     )
 
 

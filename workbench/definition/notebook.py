@@ -61,6 +61,7 @@ def notebook(
     properties: Mapping[str, str] | None = None,
     compute: str | None = None,
     retries: int | Mapping[str, int] | None = None,
+    metric_patterns: Mapping[str, str] | None = None,
     distribution: Checked | Mapping[str, Any] | None = None,
     identity: Checked | Mapping[str, Any] | None = None,
     is_deterministic: bool | None = None,
@@ -89,6 +90,8 @@ def notebook(
         properties: texts by name.
         compute: Azure's cluster name; mapped onto this machine.
         retries: how often it is tried again after a failure, or after each cause: ``{"host_lost": 2}``.
+        metric_patterns: regular expressions by metric, for programs that only print. See
+            ``workbench.definition.printing.as_metric_patterns``.
         distribution: kept, without effect here.
         identity: kept, without effect here.
         is_deterministic: kept, without effect here.
@@ -119,6 +122,7 @@ def notebook(
         properties=properties or {},
         compute=compute,
         retries=retries,
+        metric_patterns=metric_patterns,
         distribution=distribution,
         identity=identity,
         is_deterministic=is_deterministic,

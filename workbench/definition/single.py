@@ -17,6 +17,7 @@ from workbench.definition.job import Job
 from workbench.definition.limits import CommandJobLimits, SweepJobLimits
 from workbench.definition.objective import Objective
 from workbench.definition.policies import EarlyTerminationPolicy
+from workbench.definition.printing import as_metric_patterns
 from workbench.definition.resources import JobResourceConfiguration, QueueSettings
 from workbench.definition.retries import as_retries
 from workbench.definition.sampling import SamplingAlgorithm
@@ -40,6 +41,7 @@ class SingleJob(Job):
         is_deterministic: kept, without effect here.
         parent_job_name: the job that this one belongs to.
         retries: how often it is tried again after a failure; not in Azure. See ``as_retries``.
+        metric_patterns: finds metrics that are only printed; not in Azure. See ``as_metric_patterns``.
         fields: those of ``Job``: name, display_name, experiment_name, description, tags, properties,
             compute, inputs, outputs, identity, services, queue_settings.
     """
@@ -54,6 +56,7 @@ class SingleJob(Job):
     parent_job_name: str | None = None
     retries: Annotated[dict[str, int], BeforeValidator(as_retries)] = Field(default_factory=dict)
     preload: list[str] | None = None
+    metric_patterns: Annotated[dict[str, str], BeforeValidator(as_metric_patterns)] = Field(default_factory=dict)
 
     @checked_call
     def set_resources(

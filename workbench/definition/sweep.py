@@ -17,6 +17,7 @@ from workbench.definition.job import Job
 from workbench.definition.limits import SweepJobLimits
 from workbench.definition.objective import Objective
 from workbench.definition.policies import EarlyTerminationPolicy, as_early_termination
+from workbench.definition.printing import as_metric_patterns
 from workbench.definition.resources import JobResourceConfiguration, QueueSettings
 from workbench.definition.retries import as_retries
 from workbench.definition.sampling import RandomSamplingAlgorithm, SamplingAlgorithm, as_sampling_algorithm
@@ -42,6 +43,7 @@ class Trial(Checked):
         distribution: kept, without effect here.
         queue_settings: the place in the queue.
         preload: modules that a fork server imports for it; not in Azure.
+        metric_patterns: finds metrics that are only printed; not in Azure. See ``as_metric_patterns``.
     """
 
     command: str | None = None
@@ -54,6 +56,7 @@ class Trial(Checked):
     distribution: Annotated[dict[str, Any] | None, BeforeValidator(as_mapping)] = None
     queue_settings: QueueSettings | None = None
     preload: list[str] | None = None
+    metric_patterns: Annotated[dict[str, str], BeforeValidator(as_metric_patterns)] = Field(default_factory=dict)
 
 
 def _space(value: Any) -> dict[str, Distribution]:

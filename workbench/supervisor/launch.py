@@ -69,6 +69,7 @@ def specify(
         grace=launch["grace"],
         params=dict(trial.params),
         inputs=dict(launch["literals"]),
+        metric_patterns=launch.get("metric_patterns") or {},
         notebook=launch.get("notebook"),
         environment=launch.get("runs_in"),
         container=container_of(

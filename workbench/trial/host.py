@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from workbench.trial.warm_process import MARKS, become_python, remark_environmen
 from workbench.trial.working_copy import copy_tree, remove_unchanged
 
 if TYPE_CHECKING:
+    from workbench.trial.printed import Printed
     from workbench.trial.spare import Ready
 
 __all__ = ["command_line", "main", "prepare"]
@@ -41,6 +43,7 @@ _PATIENCE, _RETRY = 3600.0, 1.0  # seconds to wait for room on a full disk, and 
 _RUNNERS = 5  # processes that may be killed while they deal with one container
 _ENGINE_PATIENCE = 40.0  # seconds in which a container engine does what it is asked for
 _GPU_PATIENCE = 10.0  # seconds in which a driver has let go of a process that has ended
+_LOG_LOOK = 0.5  # seconds between looks at a log that metrics are found in; writing there tells nobody
 _NEVER = 86400.0  # seconds; sigtimedwait wants a number
 
 # Without -S the host would import whatever the .pth files of the environment name; without -I, what the user's
@@ -69,6 +72,7 @@ def main(root: str, *lease: str, ready: Ready | None = None) -> None:
     before = claim(folder, may_follow=spec.container is not None)
     if before is None:
         return
+    _follow_log(spec, folder)
     try:
         ending = _go_on(spec, folder, ready) if before else _run(spec, folder, ready)
     except Exception as error:  # noqa: BLE001 - whatever it was, the trial's record must tell of it
@@ -76,6 +80,7 @@ def main(root: str, *lease: str, ready: Ready | None = None) -> None:
         ending = Exit(
             cause="host_error", code=None, ended=time.time(), needed=needed, left=left, message=_explain(error)
         )
+    _look_at_log(at_end=True)
     _write_last_word(ending, folder)
     poke(spec.wake)
 
@@ -314,6 +319,23 @@ def _text_of(part: str | dict[str, str], variables: Mapping[str, str]) -> str:
     return part if isinstance(part, str) else variables.get(part["variable"], "")
 
 
+_followed: list[Printed] = []
+
+
+def _follow_log(spec: TrialSpec, folder: TrialFolder) -> None:
+    """Look for metrics in what the trial prints from now on, if it has patterns for them."""
+    if spec.metric_patterns:
+        from workbench.trial.printed import Printed  # noqa: PLC0415 - others need none of it
+
+        _followed.append(Printed(folder.log, folder.metrics, spec.metric_patterns, spec.wake))
+
+
+def _look_at_log(*, at_end: bool = False) -> None:
+    for printed in _followed:
+        with suppress(OSError):  # a full disk: what is in the log is found at a later look
+            printed.look(at_end=at_end)
+
+
 _collected: dict[int, int] = {}
 
 
@@ -323,7 +345,8 @@ def _wait(child: int, deadline: float | None) -> tuple[str, int | None]:
         remaining = _NEVER if deadline is None else deadline - time.monotonic()
         if remaining <= 0:
             return "timeout", None
-        caught = signal.sigtimedwait(_WATCHED, remaining)
+        caught = signal.sigtimedwait(_WATCHED, min(remaining, _LOG_LOOK) if _followed else remaining)
+        _look_at_log()
         if caught is None:
             continue
         if caught.si_signo != signal.SIGCHLD:

@@ -42,6 +42,7 @@ class TrialSpec:
             ``cache`` of what must be there before it starts; see ``workbench.environments``. With ``image`` it runs in
             a container of the engine at ``engine``.
         container: of a trial in a container: what the engine is asked for; see ``workbench.trial.container``.
+        metric_patterns: regular expressions by metric, looked for in what it prints.
         token: with which it may call MLflow over HTTP; None for one that opens the database.
         params, inputs, tags, experiment_name, display_name, created: facts for tracking.
     """
@@ -70,6 +71,7 @@ class TrialSpec:
     notebook: dict[str, Any] | None = None
     environment: dict[str, Any] | None = None
     container: dict[str, Any] | None = None
+    metric_patterns: dict[str, str] = field(default_factory=dict)
     token: str | None = None
     params: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
