@@ -73,6 +73,14 @@ NOTEBOOKS: dict[str, tuple[str | None, list[str]]] = {
             "s.value = 7",
         ],
     ),
+    "floods_a_widget": (
+        None,
+        [
+            "import ipywidgets as w\nout = w.Output()\nout",
+            "with out:\n    print('\\n'.join(f'line {i}' for i in range(100_000)))\n    print('after')",
+            "with out:\n    print('more')",
+        ],
+    ),
     "non_ascii": ("wort = 'a'", ["print(wort, '→ 日本語 🚀')", "'größe'"]),
     "no_parameters_cell": (None, ["print(1)"]),
 }

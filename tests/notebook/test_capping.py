@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from nbformat import NotebookNode
 
-from workbench.notebooks.capping import MOST_OUTPUTS, TEXT_CHARACTERS, TEXT_LINES, CellOutputs
+from workbench.notebooks.capping import MOST_BYTES, MOST_OUTPUTS, TEXT_CHARACTERS, TEXT_LINES, CellOutputs, size_of
 
 
 def fill(*texts: tuple[str, str]) -> list[Any]:
@@ -60,7 +60,7 @@ def test_things_displayed_are_counted_and_their_places_stay() -> None:
     outputs: list[Any] = []
     kept = CellOutputs(outputs)
     for number in range(MOST_OUTPUTS + 5):
-        if kept.has_room():
+        if kept.has_room(1):
             outputs.append(NotebookNode(output_type="display_data", data={"text/plain": str(number)}))
         outputs.append(NotebookNode(output_type="stream", name="stdout", text="a\n" * 10))
         kept.add_text(outputs[-1])
@@ -68,3 +68,14 @@ def test_things_displayed_are_counted_and_their_places_stay() -> None:
     shown = [output for output in outputs if output.output_type == "display_data"]
     assert [output.data["text/plain"] for output in shown] == [str(number) for number in range(MOST_OUTPUTS)]
     assert outputs[-1].text == f"… 5 more outputs of this cell are left out: {MOST_OUTPUTS:,} are kept …\n"
+
+
+def test_things_displayed_are_weighed_too() -> None:
+    outputs: list[Any] = []
+    kept = CellOutputs(outputs)
+    picture = size_of({"data": {"image/png": "x" * 1_000_000, "application/json": {"a": 1}}})
+    assert picture > 1_000_000
+    room = [kept.has_room(picture) for _ in range(60)]
+    assert room == [True] * (MOST_BYTES // 1_000_000) + [False] * (60 - MOST_BYTES // 1_000_000)
+    kept.settle()
+    assert outputs[-1].text == "… 10 more outputs of this cell are left out: 50 are kept …\n"

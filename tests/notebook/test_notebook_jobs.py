@@ -15,7 +15,7 @@ from tests.supervisor.test_sweeps_end_to_end import processes_of, trials, wait
 from workbench import Input, MLClient, Output, notebook
 from workbench.client.waiting import wait_until
 from workbench.definition.records import AnyJob
-from workbench.errors import NotFoundError
+from workbench.errors import NotFoundError, ValidationException
 from workbench.notebooks.capping import TEXT_LINES
 from workbench.store.files import TrialFolder
 from workbench.sweep import BanditPolicy, Choice
@@ -268,6 +268,98 @@ def test_canceling_interrupts_the_kernel_first(shared_client: MLClient, tmp_path
     assert "KeyboardInterrupt" in str(done.outputs(1)), "the notebook was saved after the interruption"
     assert "SIGKILL" not in str(done.job.reason)
     assert processes_of(shared_client) == []
+
+
+CHILD = """
+import subprocess, workbench
+child = subprocess.Popen(["sleep", "1000"])
+workbench.log(begun=1)
+try:
+    child.wait()
+except KeyboardInterrupt:
+    print("while it tidies up its child", "runs" if child.poll() is None else "is gone")
+    raise
+"""
+
+
+def test_the_processes_of_a_cell_are_there_while_it_tidies_up(shared_client: MLClient, tmp_path: Path) -> None:
+    submitted = shared_client.create_or_update(notebook(write_notebook(tmp_path / "child.ipynb", CHILD)))
+    store = shared_client.context.store
+    assert wait_until(lambda: bool(store.points(submitted.name)), shared_client.context, 60)
+    shared_client.jobs.begin_cancel(submitted.name).result(timeout=60)
+    done = Ran(shared_client.jobs.get(submitted.name))
+    assert "while it tidies up its child runs" in done.log
+    assert processes_of(shared_client) == []
+
+
+@pytest.fixture
+def r_kernel(kernelspecs: Path) -> str:
+    """A kernel whose language is R by name: papermill writes ``x = 0.5`` in both."""
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    add_kernel(kernelspecs, "ir", argv, language="R")
+    return "ir"
+
+
+def test_a_kernel_of_r_has_parameters_and_is_interrupted(
+    run: Run, shared_client: MLClient, tmp_path: Path, r_kernel: str
+) -> None:
+    book = write_notebook(tmp_path / "r.ipynb", "print(x)", PATIENT, parameters="x = 1", kernel=r_kernel, language="R")
+    submitted = shared_client.create_or_update(notebook(book, inputs={"x": 0.5}))
+    store = shared_client.context.store
+    assert wait_until(lambda: bool(store.points(submitted.name)), shared_client.context, 60)
+    shared_client.jobs.begin_cancel(submitted.name).result(timeout=60)
+    done = Ran(shared_client.jobs.get(submitted.name))
+    assert done.log.splitlines()[0] == "0.5"
+    assert "interrupted" in done.log, "SIGINT comes before the end of the tree"
+
+
+def test_a_language_that_papermill_does_not_write_takes_no_parameters(
+    shared_client: MLClient, tmp_path: Path, kernelspecs: Path
+) -> None:
+    add_kernel(kernelspecs, "odd", ["odd", "{connection_file}"], language="odd")
+    book = write_notebook(tmp_path / "odd.ipynb", parameters="x := 1", kernel="odd", language="odd")
+    with pytest.raises(ValidationException, match="papermill cannot write x in the language of the kernel 'odd'"):
+        shared_client.create_or_update(notebook(book, inputs={"x": 2}))
+
+
+DEEP = """
+def f(n):
+    if n == 0:
+        raise ValueError("at the bottom")
+    a = n + 1
+    b = a + 1
+    return (f if n % 2 else g)(n - 1)
+
+def g(n):
+    a = n + 1
+    b = a + 1
+    return f(n - 1)
+
+f(6)
+"""
+
+
+def test_the_whole_traceback_is_the_error(run: Run, tmp_path: Path) -> None:
+    ran = run(notebook(write_notebook(tmp_path / "deep.ipynb", "print('noise\\n' * 50)", DEEP)))
+    error = str(ran.job.error)
+    assert error.splitlines()[-1] == "cell 2 of 2 failed: ValueError: at the bottom"
+    assert "f(6)" in error, "it begins where the cell calls"
+    assert error.count("in f(n)") + error.count("in g(n)") == 7
+    assert "noise" not in error
+    assert str(ran.job.reason) == "exit code 1: cell 2 of 2 failed: ValueError: at the bottom"
+
+
+def test_a_flood_in_an_output_widget_is_bounded(run: Run, tmp_path: Path) -> None:
+    ran = run(notebook(write_named(tmp_path, "floods_a_widget")))
+    assert ran.job.status == "Completed", ran.log
+    assert ran.log.endswith("line 99999\nafter\nmore\n")
+    state = ran.book["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+    (shown,) = [model["state"]["outputs"] for model in state.values() if model["model_name"] == "OutputModel"]
+    lines = "".join(output["text"] for output in shown).splitlines()
+    assert lines[TEXT_LINES - 1 :] == [
+        f"line {TEXT_LINES - 1}",
+        "… what else was shown here is left out; the log of the trial has what was printed …",
+    ]
 
 
 # What a kernel does beside the cells lasts until it is told to stop: before the second cell, or after it.

@@ -71,19 +71,20 @@ def test_outside_a_trial_values_are_printed(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out == "accuracy = 0.5\n"
 
 
-def cell(source: str, kind: str = "code") -> Any:
-    return SimpleNamespace(cell_type=kind, source=source)
+def cell(source: str, kind: str = "code", *tags: str) -> Any:
+    return SimpleNamespace(cell_type=kind, source=source, metadata={"tags": list(tags)} if tags else {})
 
 
 def test_cells_are_counted_as_their_prompts_show_them(folder: TrialFolder) -> None:
-    cells = [cell("# title", "markdown"), cell("a = 1"), cell("  \n"), cell("# why\n%%time\nmodel.fit(x)")]
+    skipped = cell("never()", "code", "skip-execution")
+    cells = [cell("# title", "markdown"), cell("a = 1"), skipped, cell("  \n"), cell("# why\n%%time\nmodel.fit(x)")]
     reporter = Reporter({FOLDER_VARIABLE: str(folder.root)})
     reporter.begin(cells)
     assert str(read_progress(folder)) == "the kernel is starting"
     for one in cells:
         reporter.cell_begins(one)
     assert str(read_progress(folder)) == "cell 2 of 2: model.fit(x)"
-    assert (reporter.where(1), reporter.where(3)) == ("cell 1 of 2", "cell 2 of 2")
+    assert (reporter.where(1), reporter.where(4)) == ("cell 1 of 2", "cell 2 of 2")
 
 
 def test_a_progress_file_of_somebody_else_is_no_progress(folder: TrialFolder) -> None:

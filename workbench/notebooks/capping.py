@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["MOST_OUTPUTS", "TEXT_CHARACTERS", "TEXT_LINES", "CellOutputs"]
+from nbclient.output_widget import OutputWidget
+
+__all__ = [
+    "MOST_BYTES",
+    "MOST_OUTPUTS",
+    "TEXT_CHARACTERS",
+    "TEXT_LINES",
+    "BoundedOutputWidget",
+    "CellOutputs",
+    "size_of",
+]
 
 TEXT_LINES = 1000
 """Lines of printed text that are kept from the beginning of a cell's output, and as many from its end."""
@@ -15,6 +26,10 @@ TEXT_CHARACTERS = 200_000
 
 MOST_OUTPUTS = 1000
 """Outputs of one cell beside printed text: tables, plots, anything displayed."""
+
+
+MOST_BYTES = 50_000_000
+"""Size of all of these in one cell; one more may be begun."""
 
 
 class CellOutputs:
@@ -32,6 +47,8 @@ class CellOutputs:
         self._characters = 0
         self._tails: dict[str, _Tail] = {}
         self._displayed = 0
+        self._bytes = 0
+        self._beyond = 0
         self._left_out: Any = None
 
     def add_text(self, output: Any) -> None:
@@ -66,22 +83,75 @@ class CellOutputs:
             before.text += last.text
             self._outputs.pop()
 
-    def has_room(self) -> bool:
-        """Return whether one more thing may be displayed; counts it, and what is left out."""
+    def has_room(self, size: int) -> bool:
+        """Return whether one more thing of so many bytes may be displayed; counts it, and what is left out."""
+        if self._beyond or self._displayed >= MOST_OUTPUTS or self._bytes >= MOST_BYTES:
+            self._beyond += 1
+            return False
         self._displayed += 1
-        return self._displayed <= MOST_OUTPUTS
+        self._bytes += size
+        return True
 
     def settle(self) -> None:
         """Bring the outputs up to date with what was added; to be called before anybody reads them."""
         for tail in self._tails.values():
             tail.settle()
-        if (beyond := self._displayed - MOST_OUTPUTS) > 0:
+        if self._beyond:
             if self._left_out is None:
                 from nbformat import NotebookNode  # noqa: PLC0415 - rarely needed
 
                 self._left_out = NotebookNode(output_type="stream", name="stderr", text="")
                 self._outputs.append(self._left_out)
-            self._left_out.text = f"… {beyond:,} more outputs of this cell are left out: {MOST_OUTPUTS:,} are kept …\n"
+            self._left_out.text = (
+                f"… {self._beyond:,} more outputs of this cell are left out: {self._displayed:,} are kept …\n"
+            )
+
+
+class BoundedOutputWidget(OutputWidget):  # type: ignore[misc]  # nbclient has no types
+    """An ``ipywidgets.Output`` that keeps the beginning of a flood, and a note; the log has the rest."""
+
+    _lines = _characters = _displayed = _bytes = 0
+    _is_full = False
+
+    def output(self, outs: list[Any], msg: Any, display_id: str | None, cell_index: int) -> None:
+        """Take up an output, while there is room."""
+        if self.clear_before_next_output:
+            self._begin_anew()
+        if self._is_full:
+            return
+        content = msg["content"]
+        if msg["msg_type"] == "stream":
+            text = content["text"]
+            room = _cut(text, TEXT_LINES - self._lines, TEXT_CHARACTERS - self._characters)
+            self._lines += text.count("\n", 0, room)
+            self._characters += room
+            self._is_full = room < len(text)
+            msg = {**msg, "content": {**content, "text": text[:room]}}
+        elif msg["msg_type"] != "error":
+            self._is_full = self._displayed >= MOST_OUTPUTS or self._bytes >= MOST_BYTES
+            self._displayed += 1
+            self._bytes += size_of(content)
+        if self._is_full:
+            note = "… what else was shown here is left out; the log of the trial has what was printed …\n"
+            before = msg["content"]["text"] if msg["msg_type"] == "stream" else ""
+            msg = {**msg, "msg_type": "stream", "header": {**msg["header"], "msg_type": "stream"}}
+            msg["content"] = {"name": content.get("name", "stdout"), "text": before + note}
+        super().output(outs, msg, display_id, cell_index)
+
+    def clear_output(self, outs: list[Any], msg: Any, cell_index: int) -> None:
+        """Forget what was shown."""
+        super().clear_output(outs, msg, cell_index)
+        if not self.outputs:
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._lines = self._characters = self._displayed = self._bytes = 0
+        self._is_full = False
+
+
+def size_of(content: Mapping[str, Any]) -> int:
+    """Return about how many bytes something that is displayed takes in a notebook."""
+    return sum(len(value) if isinstance(value, str) else len(str(value)) for value in content.get("data", {}).values())
 
 
 class _Tail:

@@ -14,10 +14,11 @@ from typing import Any
 
 from nbclient.exceptions import DeadKernelError
 from nbclient.util import run_sync
+from nbformat.v4 import output_from_msg
 from papermill.clientwrap import PapermillNotebookClient
 
 from workbench.errors import JobException
-from workbench.notebooks.capping import CellOutputs
+from workbench.notebooks.capping import BoundedOutputWidget, CellOutputs, size_of
 from workbench.notebooks.connection import PromptClient, let_go, reach_through_files
 from workbench.notebooks.forked import Seed, provide
 from workbench.notebooks.reporting import Reporter
@@ -29,11 +30,12 @@ __all__ = ["Client", "Stopped"]
 
 _PATIENCE = 4.0  # seconds that an interrupted cell has to end before the notebook is saved without it
 
-# In a trial SIGTERM reaches runner and kernel at once; to a Python kernel it means what SIGINT does. The runner cannot
-# send that one itself: while a first signal is under way the system hands a second to any other thread of the kernel,
-# and the main thread sleeps on. What the kernel starts or forks keeps what is usual: Python loses a signal that reaches
-# a child before the fork is over, so the handler is away for as long as a fork takes. Where no cell could be ended,
-# because the next one is on its way, or where the interruption would be lost, in the kernel's own code or in a
+# To a Python kernel of a trial SIGTERM means what SIGINT does. The host tells the runner, which tells the kernel alone,
+# so that the cell's own processes are there while it tidies up; where the runner was killed, the host tells all. It
+# is not SIGINT that is sent: while a first signal is under way the system hands a second to any other thread of the
+# kernel, and the main thread sleeps on. What the kernel starts or forks keeps what is usual: Python loses a signal that
+# reaches a child before the fork is over, so the handler is away for as long as a fork takes. Where no cell could be
+# ended, because the next one is on its way, or where the interruption would be lost, in the kernel's own code or in a
 # finalizer, the kernel tells itself again until it can be.
 #
 # And a request to shut down is not over in its thread when the main thread leaves: it waits there for the thread that
@@ -108,6 +110,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
 
     def __init__(self, manager: Manager, reporter: Reporter, seed: Seed | None = None, **options: Any) -> None:
         super().__init__(manager, **options)
+        self.widget_registry = {"@jupyter-widgets/output": {"OutputModel": BoundedOutputWidget}}
         self._seed = seed
         self._reporter = reporter
         self._kept: CellOutputs | None = None
@@ -214,11 +217,12 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
     def output(self, outs: list[Any], msg: Any, display_id: str | None, cell_index: int) -> Any:
         """Add an output to the cell, within the bounds; return it whole."""
         if self.output_hook_stack[msg["parent_header"].get("msg_id")]:
-            return super().output(outs, msg, display_id, cell_index)
+            super().output(outs, msg, display_id, cell_index)
+            return output_from_msg(msg) if msg["msg_type"] == "stream" else None  # for the log
         if self._kept is None or self._kept_of != cell_index or self.clear_before_next_output:
             self._kept, self._kept_of = CellOutputs(outs), cell_index
         kind = msg["msg_type"]
-        if kind not in ("stream", "error") and not self._kept.has_room():
+        if kind not in ("stream", "error") and not self._kept.has_room(size_of(msg["content"])):
             return None
         output = super().output(outs, msg, display_id, cell_index)
         if output is None or kind != "stream":
@@ -259,9 +263,16 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
     def _interrupt(self) -> None:
         loop = asyncio.get_running_loop()
         self._interruption = loop.create_task(
-            self.km.signal_kernel(signal.SIGTERM) if self._term_interrupts else self.km.interrupt_kernel()
+            self._tell_kernel() if self._term_interrupts else self.km.interrupt_kernel()
         )
         loop.call_later(_PATIENCE, self._give_up)
+
+    async def _tell_kernel(self) -> None:
+        process = getattr(self.km.provisioner, "process", None)
+        if process is not None:
+            process.send_signal(signal.SIGTERM)  # kernel managers signal its whole group
+        else:
+            await self.km.signal_kernel(signal.SIGTERM)
 
     def _give_up(self) -> None:
         self.shutdown_kernel = "immediate"

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 from workbench.definition.checking import nearest, show
 from workbench.definition.paths import where_paths_begin
 from workbench.errors import NotFoundError, ValidationException
-from workbench.notebooks.kernels import kernel_of, language_of
+from workbench.notebooks.kernels import kernel_of, language_of, translated_as
 
 __all__ = ["Parameter", "Parameters", "read_parameters"]
 
@@ -132,6 +132,12 @@ class Parameters:
                 str(self.path),
                 f"Tag the cell that assigns the defaults '{_TAG}' (JupyterLab: Property Inspector, Cell Tags)",
             )
+        if given and self.known is None and translated_as(self.kernel) is None:
+            raise ValidationException(
+                f"papermill cannot write {', '.join(given)} in the language of the kernel {self.kernel!r}",
+                str(self.path),
+                "Register a translator with papermill, or let the notebook read what it needs from a file",
+            )
         if self.known is None:
             return [f"{self.path.name}: its parameters cell cannot be read, so nobody has checked the inputs"] * bool(
                 given
@@ -173,7 +179,7 @@ def read_parameters(path: Path, kernel: str | None = None) -> Parameters:
     """
     notebook = _read(path)
     name = kernel_of(notebook["metadata"], kernel)
-    language = language_of(name)
+    language = language_of(name).lower()
     tagged = [cell for cell in notebook["cells"] if _TAG in cell.get("metadata", {}).get("tags", [])]
     if not tagged:
         return Parameters(path=path, kernel=name, known={}, cells=0)

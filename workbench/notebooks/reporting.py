@@ -16,12 +16,13 @@ __all__ = ["Reporter", "is_executed"]
 
 _EVERY = 0.15  # seconds between two reports while a cell prints
 _LINES = 3
+_SKIPPED = "skip-execution"  # nbclient's tag
 _WIDTH = 200
 
 
 def is_executed(cell: Any) -> bool:
-    """Return whether a cell is run, and so gets a number: code that is not empty."""
-    return bool(cell.cell_type == "code" and cell.source.strip())
+    """Return whether a cell is run, and so gets a number: code that is not empty, and not tagged to be skipped."""
+    return bool(cell.cell_type == "code" and cell.source.strip() and _SKIPPED not in cell.metadata.get("tags", []))
 
 
 class Reporter:

@@ -8,12 +8,12 @@ import re
 import signal
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Never
 
 from papermill.engines import papermill_engines
-from papermill.exceptions import PapermillExecutionError
+from papermill.exceptions import PapermillException, PapermillExecutionError
 from papermill.execute import execute_notebook
 
 from workbench.definition.expressions import variable
@@ -21,7 +21,7 @@ from workbench.errors import JobException, WorkbenchError
 from workbench.notebooks.engine import WorkbenchEngine
 from workbench.notebooks.forked import Seed, is_own, sow
 from workbench.notebooks.kernel_client import Stopped
-from workbench.notebooks.kernels import kernel_of, language_of
+from workbench.notebooks.kernels import kernel_of, language_of, translated_as
 from workbench.notebooks.reporting import Reporter
 from workbench.notebooks.warm import is_prepared
 from workbench.store.files import TrialFolder
@@ -34,6 +34,7 @@ START_TIMEOUT_VARIABLE = "WORKBENCH_KERNEL_START_TIMEOUT"
 """Seconds that a kernel may take to start."""
 
 _START_TIMEOUT = 60.0
+_LONGEST_TRACEBACK = 20_000  # characters of it that become the error of the job
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]")
 
 
@@ -56,10 +57,14 @@ def main() -> int:
     except PapermillExecutionError as error:
         if reporter.stopped:
             _end_stopped(reporter)
-        _say(_ANSI.sub("", "\n".join(error.traceback)))
-        _say(f"{reporter.where(error.cell_index)} failed: {_summary(error)}")
+        traceback = _ANSI.sub("", "\n".join(error.traceback))
+        summary = f"{reporter.where(error.cell_index)} failed: {_summary(error)}"
+        _say(traceback)
+        _say(summary)
+        with suppress(OSError):  # a full disk: the log's last lines are the error then
+            folder.error.write_text(f"{_shortened(traceback)}\n{summary}\n", encoding="utf-8", errors="replace")
         return 1
-    except WorkbenchError as error:
+    except (WorkbenchError, PapermillException) as error:
         if reporter.stopped:
             _end_stopped(reporter)
         _say(str(error))
@@ -94,7 +99,7 @@ def _execute(spec: TrialSpec, folder: TrialFolder, reporter: Reporter, seed: See
         parameters=_parameters(spec, job),
         engine_name="workbench",
         kernel_name=kernel,
-        language=language_of(kernel),
+        language=translated_as(kernel) or language_of(kernel),
         progress_bar=False,
         stdout_file=sys.stdout,
         stderr_file=sys.stdout,
@@ -134,6 +139,14 @@ def _summary(error: PapermillExecutionError) -> str:
         return "it asks for input, and nobody is there to answer; make it a parameter"
     said = (str(error.evalue).strip().splitlines() or [""])[0]
     return f"{error.ename}: {said}" if said else str(error.ename)
+
+
+def _shortened(traceback: str) -> str:
+    """Return a traceback of some pages: where it begins, and where it ends."""
+    if len(traceback) <= _LONGEST_TRACEBACK:
+        return traceback
+    half = _LONGEST_TRACEBACK // 2
+    return f"{traceback[:half]}\n… the log has all of it …\n{traceback[-half:]}"
 
 
 def _say(text: str) -> None:

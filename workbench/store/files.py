@@ -253,6 +253,11 @@ class TrialFolder:
         return self.root / "progress.json"
 
     @property
+    def error(self) -> Path:
+        """The traceback of the notebook cell that failed; missing where none did."""
+        return self.root / "error.txt"
+
+    @property
     def output_values(self) -> Path:
         """One line for each call of ``workbench.output``."""
         return self.root / "outputs.jsonl"

@@ -119,7 +119,8 @@ def _run(spec: TrialSpec, folder: TrialFolder, ready: Ready | None) -> Exit:
     write_json(folder.host, {**(read_json(folder.host) or {}), "child": {"pid": child, "time": started}})
     poke(spec.wake)
     cause, status = _wait(child, None if spec.timeout is None else time.monotonic() + spec.timeout)
-    needed, left = _end_rest(spec.grace)
+    is_interrupted = spec.notebook is not None and status is None
+    needed, left = _end_notebook(child, spec.grace) if is_interrupted else _end_rest(spec.grace)
     left += gone()
     if status is None:
         status = _collected.get(child)
@@ -138,7 +139,7 @@ def _run(spec: TrialSpec, folder: TrialFolder, ready: Ready | None) -> Exit:
         needed=needed,
         left=left,
         kernel_killed=cause == "exited" and code != 0 and _kernel_killings() > killings,
-        message="" if code == 0 else _tail(folder.log),
+        message="" if code == 0 else _traceback(folder) or _tail(folder.log),
     )
 
 
@@ -368,6 +369,19 @@ def _end_rest(grace: float) -> tuple[str | None, list[int]]:
     return end_tree(_mine, grace, pause=_until_a_child_ends)
 
 
+def _end_notebook(runner: int, grace: float) -> tuple[str | None, list[int]]:
+    """Let the runner interrupt its kernel, save the notebook and end; only then is the rest ended."""
+    deadline = time.monotonic() + grace
+    _collect()
+    if runner not in _collected:
+        os.kill(runner, signal.SIGTERM)
+    while runner not in _collected and (remaining := deadline - time.monotonic()) > 0:
+        _until_a_child_ends(remaining)
+        _collect()
+    needed, left = _end_rest(max(0.0, deadline - time.monotonic()))
+    return needed or signal.SIGTERM.name, left
+
+
 def _until_a_child_ends(seconds: float) -> None:
     signal.sigtimedwait({signal.SIGCHLD}, seconds)
 
@@ -420,6 +434,14 @@ def _kernel_killings() -> int:
     except OSError:
         return 0
     return 0
+
+
+def _traceback(folder: TrialFolder) -> str:
+    """Return what the runner of a notebook says of a cell that failed; empty where it said nothing."""
+    try:
+        return folder.error.read_text(encoding="utf-8", errors="replace").rstrip("\n")
+    except OSError:  # the folder is the trial's own: whatever it makes there must not matter
+        return ""
 
 
 def _tail(log: Path) -> str:
