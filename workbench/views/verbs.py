@@ -171,7 +171,7 @@ def _rerun(asked: Asked, trial: str | None = None) -> dict[str, Any]:
 
 
 def _candidate(asked: Asked, trial: str | None = None) -> dict[str, Any]:
-    return candidate(asked.client, asked.trial(trial), asked.facts.metric)
+    return candidate(asked.client, asked.trial(trial))
 
 
 def _check_model(asked: Asked, trial: str | None, model: str) -> dict[str, Any]:
