@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -152,7 +153,7 @@ with mlflow.start_run():
 """
 
 
-def test_register_and_models(cli: Cli, tmp_path: Path, shared_client: MLClient) -> None:
+def test_register_and_models(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "code" / "train.py").write_text(MODEL)
     name = cli("run", "sweep.yml", "--set", "limits.max_total_trials=1", "--stream").stdout.splitlines()[0]
     first = json.loads(cli("register", name, "--name", "twice", "--alias", "champion", "--json").stdout)
@@ -167,11 +168,7 @@ def test_register_and_models(cli: Cli, tmp_path: Path, shared_client: MLClient) 
     wrong = cli("register", name, "--name", "twice", "--path", "nothing", check=False)
     assert wrong.returncode == 1
     assert "doubler" in wrong.stderr, "a wrong path is answered with what the job has"
-    script = (
-        "import mlflow; "
-        f"mlflow.set_tracking_uri({shared_client.context.workspace.mlflow_uri!r}); "
-        "print(mlflow.pyfunc.load_model('models:/twice@champion').predict([1.0, 2.0]))"
-    )
+    script = dedent(shown.split("\n\n", 1)[1]) + "\nprint(model.predict([1.0, 2.0]))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[2.0, 4.0]"
 

@@ -4,6 +4,7 @@ import { ServerConnection } from '@jupyterlab/services';
 import { Widget } from '@lumino/widgets';
 
 import { patiently } from './patience';
+import { askForNotebook } from './view/asking';
 
 const MIME_TYPE = 'application/vnd.workbench.job+json';
 
@@ -45,11 +46,13 @@ class JobOutput extends Widget implements IRenderMime.IRenderer {
       () => plotlyOnce(() => patiently(() => text(settings, `${settings.baseUrl}workbench/plotly.js`)))
     );
     this.node.replaceChildren();
-    this.unmount = mount(this.node, transport, {
+    const keeper = {
       html: String(model.data['text/html'] ?? ''),
       // The output is a part of the document: this is how a saved notebook gets the last state with no kernel.
-      keep: data => model.setData({ data: { ...model.data, ...data } })
-    });
+      keep: (data: Record<string, string>) => model.setData({ data: { ...model.data, ...data } })
+    };
+    const { workspace } = reference;
+    this.unmount = mount(this.node, transport, keeper, undefined, name => askForNotebook(this.node, { name, workspace }));
   }
 
   override dispose(): void {

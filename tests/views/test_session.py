@@ -162,6 +162,26 @@ def test_a_log_is_cut_between_characters(ml_client: MLClient, tmp_path: Path, lo
     assert view.ask("log", trial=f"{name}_0", offset=end)["value"]["text"] == "é"
 
 
+def test_a_log_says_of_whom_it_is(ml_client: MLClient, tmp_path: Path, look: Callable[[str], View]) -> None:
+    name = past_sweep(ml_client, tmp_path / "code", 3)
+    store = ml_client.context.store
+    best = store.job(name).properties["best_child_run_id"]  # type: ignore[union-attr]
+    with nobody_starts(ml_client):
+        view = look(name)
+        part = view.ask("log")["value"]
+        assert (part["trial"], part["attempt"]) == (best, store.job(best).attempt)  # type: ignore[union-attr]
+
+        with store.write() as writer:
+            writer.patch_properties(name, {"best_child_run_id": None})
+            writer.update_job(f"{name}_1", status=JobStatus.RUNNING, attempt=2)
+        view.wait(lambda message: any(row["attempt"] == 2 for row in message.get("trials", ())))
+        part = view.ask("log")["value"]
+        assert (part["trial"], part["attempt"]) == (f"{name}_1", 2), "before any is the best, that of one that runs"
+        with store.write() as writer:
+            writer.update_job(f"{name}_1", status=JobStatus.COMPLETED, started=None)
+        assert look(name).ask("log")["value"]["trial"] == f"{name}_0", "then that of the first that has run"
+
+
 def test_of_several_trials_all_are_stopped_or_none(
     ml_client: MLClient, tmp_path: Path, look: Callable[[str], View]
 ) -> None:

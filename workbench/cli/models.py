@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import indent
 from typing import Annotated
 
 import typer
@@ -24,6 +25,7 @@ def register(
 ) -> None:
     """Register the model that a job has made."""
     with client_of(context) as client:
+        from workbench.client.registration import load_code  # noqa: PLC0415
         from workbench.client.reports import model_report, model_to_register  # noqa: PLC0415
 
         model = model_to_register(client, job, name=name, path=path, description=description)
@@ -32,8 +34,7 @@ def register(
             print_json(report)
         else:
             typer.echo(f"registered {report['name']} version {report['version']}; load it with\n")
-            typer.echo(f'    mlflow.set_tracking_uri("{client.workspaces.get().mlflow_tracking_uri}")')
-            typer.echo(f'    mlflow.pyfunc.load_model("models:/{report["name"]}/{report["version"]}")')
+            typer.echo(indent(load_code(client, f"models:/{report['name']}/{report['version']}"), "    "))
 
 
 def models(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,35 +12,34 @@ from typing import Any
 from workbench.client.ml_client import MLClient
 from workbench.definition.assets import Model
 from workbench.errors import NotFoundError, ValidationException
-from workbench.store.records import JobRecord
+from workbench.store.records import JobRecord, Point
 from workbench.tracking.models import RegisteredModel
 
 __all__ = ["candidate", "check_model", "load_code", "register", "versions_of"]
 
 _PATIENCE = 300.0  # seconds that a model may take to load and predict
-_SCORE = "workbench.score"  # the tag in which the registry keeps the primary metric
+_METRIC, _SCORE = "workbench.metric", "workbench.score"  # the tags in which the registry keeps the primary metric
+_SWEEP = "workbench.sweep"
 _HOW_TO_LOG = 'mlflow.sklearn.log_model(model, name="model", input_example=X[:5])'
 
 
-def candidate(client: MLClient, record: JobRecord, metric: str | None = None) -> dict[str, Any]:
+def candidate(client: MLClient, record: JobRecord) -> dict[str, Any]:
     """Return what a form to register a trial's model shows, as JSON.
 
     Args:
         client: of the workspace.
         record: the trial, or a job that is none's.
-        metric: the primary metric.
     """
     registry = client.models.registry()
     models = registry.models_of(record)
     versions = [version for newest in registry.list() for version in registry.list(newest.name)]
-    names = list(dict.fromkeys(version.name for version in versions))
-    points = [] if metric is None else client.context.store.points(record.name, metric)
-    best = next((point for point in points if point.value == record.score), None)
+    metric, last = _values(client, record)
     return {
         "trial": record.name,
         "number": record.number,
         "status": str(record.status),
-        "metric": None if metric is None else {"name": metric, "value": record.score, "step": best and best.step},
+        "metric": metric,
+        "metrics": last,
         "params": dict(record.params),
         "models": [
             {
@@ -52,10 +52,17 @@ def candidate(client: MLClient, record: JobRecord, metric: str | None = None) ->
             for model in models
         ],
         "howToLog": None if models else _HOW_TO_LOG,
-        "names": names,
-        "suggested": names[0] if names else record.experiment_name,
+        "names": list(dict.fromkeys(version.name for version in versions)),
+        "suggested": _suggested(client, record, versions),
         "aliases": [
-            {"name": version.name, "alias": alias, "version": version.version, "score": version.tags.get(_SCORE)}
+            {
+                "name": version.name,
+                "alias": alias,
+                "version": version.version,
+                "metric": version.tags.get(_METRIC),
+                "goal": _goal(client, version),
+                "score": version.tags.get(_SCORE),
+            }
             for version in versions
             for alias in version.aliases
         ],
@@ -150,18 +157,20 @@ def register(
         "name": made.name,
         "version": made.version,
         "address": address,
-        "load": load_code(address),
+        "load": load_code(client, address),
         "alias": alias or None,
     }
 
 
-def load_code(address: str) -> str:
-    """Return the lines that load a registered model.
+def load_code(client: MLClient, address: str) -> str:
+    """Return the lines that load a registered model wherever MLflow is, with nothing set before.
 
     Args:
+        client: of the workspace.
         address: ``models:/<name>/<version>``.
     """
-    return f'import mlflow\n\nmodel = mlflow.pyfunc.load_model("{address}")'
+    uri = _quoted(client.context.workspace.mlflow_uri)
+    return f"import mlflow\n\nmlflow.set_tracking_uri({uri})\nmodel = mlflow.pyfunc.load_model({_quoted(address)})"
 
 
 def versions_of(client: MLClient, name: str) -> Sequence[RegisteredModel]:
@@ -178,3 +187,56 @@ def _versions(client: MLClient, name: str) -> Sequence[RegisteredModel]:
         return versions_of(client, name)
     except NotFoundError:
         return []
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _values(client: MLClient, record: JobRecord) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    """Return the primary metric of a trial; of a job that has none, the last value of each metric."""
+    config = _primary(client, record.parent)
+    if config is None:
+        last = {point.key: point for point in client.context.store.points(record.name)}
+        return None, [_value(name, point.value, point) for name, point in sorted(last.items())]
+    name, goal = config
+    points = client.context.store.points(record.name, name)
+    best = next((point for point in points if point.value == record.score), None)
+    return {**_value(name, record.score, best), "goal": goal}, []
+
+
+def _value(name: str, value: float | None, point: Point | None) -> dict[str, Any]:
+    there = value is not None and math.isfinite(value)
+    return {"name": name, "value": value if there else None, "step": None if point is None else point.step}
+
+
+def _primary(client: MLClient, sweep: str | None) -> tuple[str, str] | None:
+    """Return the primary metric of a sweep and its goal; None where there is no such sweep any more."""
+    record = client.context.store.job(sweep) if sweep else None
+    config = record and record.properties.get("primary_metric_config")
+    if not config:
+        return None
+    found = json.loads(config)
+    return str(found["name"]), str(found["goal"]).lower()
+
+
+def _goal(client: MLClient, version: RegisteredModel) -> str | None:
+    """Return whether more or less of its metric is better; None where its sweep is gone, or was none."""
+    found = _primary(client, version.tags.get(_SWEEP))
+    return found[1] if found and found[0] == version.tags.get(_METRIC) else None
+
+
+def _suggested(client: MLClient, record: JobRecord, versions: Sequence[RegisteredModel]) -> str:
+    """Return the name under which this job, its sweep or its experiment was registered last, else the experiment's.
+
+    Any other name is that of another model.
+    """
+    newest = sorted(versions, key=lambda version: version.created, reverse=True)
+    for version in newest:
+        if version.job_name == record.name or (record.parent and version.tags.get(_SWEEP) == record.parent):
+            return version.name
+    for version in newest:
+        job = client.context.store.job(version.job_name) if version.job_name else None
+        if job is not None and job.experiment_name == record.experiment_name:
+            return version.name
+    return record.experiment_name

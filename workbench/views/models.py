@@ -83,7 +83,7 @@ def _model(client: MLClient, name: str) -> ModelAnswer:
                 "sweep": one.tags.get("workbench.sweep"),
                 "params": one.tags.get("workbench.params"),
                 "metric": _metric(one.tags),
-                "loadCode": load_code(f"models:/{name}/{one.version}"),
+                "loadCode": load_code(client, f"models:/{name}/{one.version}"),
             }
             for one in versions_of(client, name)
         ],

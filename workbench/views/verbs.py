@@ -66,6 +66,21 @@ class Asked:
             raise NotFoundError(f"{wanted} is no trial of {self.facts.name}", "trial")
         return self.facts.trials[wanted]
 
+    def logged(self, name: str | None) -> JobRecord:
+        """Return the trial called ``name``, the best one for None; before any is, the first that runs, or has run.
+
+        Raises:
+            NotFoundError: it is none of this sweep, or there is no trial yet.
+        """
+        if name or self.facts.best or not self.facts.is_sweep:
+            return self.trial(name)
+        trials = sorted(self.facts.trials.values(), key=lambda trial: trial.number or 0)
+        if not trials:
+            raise NotFoundError("no trial has been started yet", self.facts.name)
+        running = [trial for trial in trials if str(trial.status) == "Running"]
+        begun = [trial for trial in trials if trial.started is not None]
+        return (running or begun or trials)[0]
+
 
 def _figure(asked: Asked, kind: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
     if kind not in FIGURES:
@@ -79,8 +94,12 @@ def _metrics(asked: Asked) -> list[str]:
 
 
 def _log(asked: Asked, trial: str | None = None, offset: int | None = None) -> dict[str, Any]:
-    """Return what a log has from ``offset`` on; its end, and from where, when no offset is given."""
-    record = asked.trial(trial)
+    """Return what a log has from ``offset`` on; its end, and from where, when no offset is given.
+
+    The answer says whose log it is and of which attempt: bytes of one log are none of another.
+    """
+    with asked.lock:
+        record = asked.logged(trial)
     path = asked.client.context.workspace.trial(record.folder).log
     try:
         with path.open("rb") as file:
@@ -96,7 +115,8 @@ def _log(asked: Asked, trial: str | None = None, offset: int | None = None) -> d
     decoder = _UTF_8(errors="replace")
     shown = decoder.decode(text)
     half = len(decoder.getstate()[0])  # of a character whose other half comes with the next part, or is to be written
-    return {"trial": record.name, "begin": begin, "end": begin + len(text) - half, "text": shown}
+    end = begin + len(text) - half
+    return {"trial": record.name, "attempt": record.attempt, "begin": begin, "end": end, "text": shown}
 
 
 def _usage(asked: Asked) -> list[dict[str, Any]]:
@@ -171,7 +191,7 @@ def _rerun(asked: Asked, trial: str | None = None) -> dict[str, Any]:
 
 
 def _candidate(asked: Asked, trial: str | None = None) -> dict[str, Any]:
-    return candidate(asked.client, asked.trial(trial), asked.facts.metric)
+    return candidate(asked.client, asked.trial(trial))
 
 
 def _check_model(asked: Asked, trial: str | None, model: str) -> dict[str, Any]:

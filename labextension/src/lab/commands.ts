@@ -3,6 +3,7 @@ import { PathExt } from '@jupyterlab/coreutils';
 import type { CommandRegistry } from '@lumino/commands';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import type { Widget } from '@lumino/widgets';
+import { OPEN, type Wished } from '../view/asking';
 import { jobPath } from './api';
 import type { Beside } from './beside';
 import { workbenchIcon } from './icons';
@@ -113,6 +114,20 @@ export function addJobCommands(commands: CommandRegistry, workbench: Workbench, 
         }
       })
   });
+  const openExecuted = async (name: string, elsewhere: { workspace?: string } = {}): Promise<void> => {
+    const { notebook } = await api.get<Summary>(jobPath(name), elsewhere);
+    if (notebook === null) {
+      throw new Error(trans.__('%1 has no output notebook.', name));
+    }
+    const options = { ...beside.options };
+    const reading = (await workbench.notebooks?.hasWidgets(notebook)) ? {} : TO_BE_READ;
+    beside.opened((await commands.execute('docmanager:open', { path: notebook, options, ...reading })) as Widget | undefined);
+  };
+  document.addEventListener(OPEN, event => {
+    event.preventDefault();
+    const { name, workspace } = (event as CustomEvent<Wished>).detail; // a view in a notebook may be of another workspace
+    void orSay(() => openExecuted(name, { workspace }));
+  });
   for (const [id, part] of [
     [CommandIDs.openNotebook, 'notebook'],
     [CommandIDs.openFolder, 'folder']
@@ -121,14 +136,12 @@ export function addJobCommands(commands: CommandRegistry, workbench: Workbench, 
       id,
       part === 'notebook' ? trans.__('Open Output Notebook') : trans.__('Open Folder'),
       async name => {
-        const job = await api.get<Summary>(jobPath(name));
-        if (part === 'folder') {
+        if (part === 'notebook') {
+          await openExecuted(name);
+        } else {
+          const job = await api.get<Summary>(jobPath(name));
           await commands.execute('filebrowser:activate');
           await commands.execute('filebrowser:go-to-path', { path: job.folder, dontShowBrowser: false });
-        } else if (job.notebook === null) {
-          throw new Error(trans.__('%1 has no output notebook.', name));
-        } else {
-          beside.opened((await commands.execute('docmanager:open', { path: job.notebook, options: { ...beside.options }, ...((await workbench.notebooks?.hasWidgets(job.notebook)) ? {} : TO_BE_READ) })) as Widget | undefined);
         }
       },
       part === 'notebook' ? { isVisible: args => known(args) === null || known(args)?.notebook !== null } : {}

@@ -5,6 +5,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import { Widget } from '@lumino/widgets';
 import { patiently } from '../patience';
 import { h } from '../view/dom';
+import type { Opener } from '../view/panels';
 import { jobPath, said } from './api';
 import { workbenchIcon } from './icons';
 import { CommandIDs } from './ids';
@@ -14,7 +15,10 @@ import type { Workbench } from './workbench';
 /** The live view of one job in the main area. */
 export class JobPage extends MainAreaWidget<JobView> {
   constructor(workbench: Workbench, commands: CommandRegistry, readonly job: string) {
-    const content = new JobView(workbench, job);
+    const content = new JobView(workbench, job, name => {
+      void commands.execute(CommandIDs.openNotebook, { name });
+      return true;
+    });
     super({ content });
     this.id = `workbench-job-${job}`;
     this.addClass('wbl-page');
@@ -68,7 +72,8 @@ class JobView extends Widget {
 
   constructor(
     private readonly workbench: Workbench,
-    private readonly job: string
+    private readonly job: string,
+    private readonly open: Opener
   ) {
     super();
     this.focused = job;
@@ -123,7 +128,7 @@ class JobView extends Widget {
       const plotly = (): Promise<string> => patiently(() => api.file('plotly.js'));
       const transport = new SocketTransport(address, at => new api.settings.WebSocket(at), () => plotlyOnce(plotly));
       this.node.replaceChildren();
-      this.unmount = mount(this.node, transport, undefined, trial => void this.focus(trial));
+      this.unmount = mount(this.node, transport, undefined, trial => void this.focus(trial), this.open);
     } catch (error) {
       this.begun = false;
       this.node.replaceChildren(

@@ -14,3 +14,16 @@ export function askForCell(element: Element, asked: Asked): 'ran' | 'inserted' |
   const refused = element.dispatchEvent(new CustomEvent<Asked>(ASK, { bubbles: true, cancelable: true, detail: asked }));
   return refused ? null : asked.ran ? 'ran' : 'inserted';
 }
+
+/** How a view asks the page around it to open what a job has executed. */
+export const OPEN = 'workbench:open-executed';
+
+export interface Wished {
+  name: string;
+  workspace: string;
+}
+
+/** Ask for the executed notebook of a job or trial; whether anybody here opens it. */
+export function askForNotebook(element: Element, wished: Wished): boolean {
+  return !element.dispatchEvent(new CustomEvent<Wished>(OPEN, { bubbles: true, cancelable: true, detail: wished }));
+}

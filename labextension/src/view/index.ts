@@ -1,7 +1,7 @@
 import { askForCell } from './asking';
 import { Chart, MOST_LINES, ParallelChart } from './charts';
 import { duration, gigabytes, h, number, popup, status, throttled, valueText } from './dom';
-import { LogPanel, OutputsPanel, RegisterPanel, UsagePanel, factsTable, type Panel } from './panels';
+import { LogPanel, OutputsPanel, RegisterPanel, UsagePanel, factsTable, type Opener, type Panel } from './panels';
 import type { Gpu, Machine } from './protocol';
 import { State } from './state';
 import { steadily } from './steady';
@@ -27,9 +27,10 @@ type Focused = (trial: string | null) => void;
  *
  * @param keeper is handed the last state once the job has ended.
  * @param focused is told of the trial that log, outputs and registration are about, when it is another one.
+ * @param open opens what a job or trial has executed, where the page around can.
  */
-export function mount(parent: HTMLElement, transport: Transport, keeper?: Keeper, focused?: Focused): () => void {
-  const view = new View(transport, keeper, focused);
+export function mount(parent: HTMLElement, transport: Transport, keeper?: Keeper, focused?: Focused, open?: Opener): () => void {
+  const view = new View(transport, keeper, focused, open);
   parent.append(view.element);
   return () => view.destroy();
 }
@@ -67,7 +68,8 @@ class View {
   constructor(
     transport: Transport,
     private readonly keeper?: Keeper,
-    focused?: Focused
+    focused?: Focused,
+    private readonly open?: Opener
   ) {
     this.state = new State(transport);
     this.element.append(h('style', {}, STYLES), this.head, this.bar, this.message, this.body);
@@ -176,7 +178,7 @@ class View {
     this.add('scatter', 'Scatter', withTools(scatter, this.scatterTools(scatter)));
     this.add('importance', 'Importance', new Chart(this.state, 'importance', 'How much each parameter matters'));
     this.add('log', 'Log', new LogPanel(this.state));
-    this.add('outputs', 'Outputs', new OutputsPanel(this.state));
+    this.add('outputs', 'Outputs', new OutputsPanel(this.state, this.open));
     this.add('resources', 'Resources', new UsagePanel(this.state));
     this.add('register', 'Register best model', new RegisterPanel(this.state));
     this.table = new TrialTable(this.state);
@@ -200,7 +202,7 @@ class View {
     this.add('log', 'Log', new LogPanel(this.state));
     this.add('curves', 'Metrics', curves);
     this.add('facts', 'Parameters', { element: facts, show: () => undefined });
-    this.add('outputs', 'Outputs', new OutputsPanel(this.state));
+    this.add('outputs', 'Outputs', new OutputsPanel(this.state, this.open));
     this.add('resources', 'Resources', new UsagePanel(this.state));
     this.add('register', 'Register model', new RegisterPanel(this.state));
     this.body.append(this.tabList(), ...this.panelElements());

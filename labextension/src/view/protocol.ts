@@ -21,7 +21,7 @@ export interface Header {
   started: number | null;
   ended: number | null;
   held: boolean;
-  metric: { name: string; goal: 'maximize' | 'minimize' } | null;
+  metric: { name: string; goal: Goal } | null;
   axes: Axis[];
   counts: Record<string, number>;
   total: number | null;
@@ -58,7 +58,9 @@ export interface Figure {
 }
 
 export interface LogPart {
+  /** Whose log it is; who asks for none in particular follows this one from then on. */
   trial: string;
+  attempt: number;
   begin: number;
   end: number;
   text: string;
@@ -95,17 +97,28 @@ export interface Outputs {
   files: { path: string; bytes: number }[];
 }
 
+export type Goal = 'maximize' | 'minimize';
+
+export interface MetricValue {
+  name: string;
+  value: number | null;
+  step: number | null;
+}
+
 export interface Candidate {
   trial: string;
   number: number | null;
   status: string;
-  metric: { name: string; value: number | null; step: number | null } | null;
+  /** The primary metric of the trial's sweep. */
+  metric: (MetricValue & { goal: Goal }) | null;
+  /** Where there is none: what each metric was last. */
+  metrics: MetricValue[];
   params: Record<string, Scalar>;
   models: { path: string; flavors: string[]; signature: string | null; bytes: number; hasExample: boolean }[];
   howToLog: string | null;
   names: string[];
   suggested: string;
-  aliases: { name: string; alias: string; version: string; score: string | null }[];
+  aliases: { name: string; alias: string; version: string; metric: string | null; goal: Goal | null; score: string | null }[];
   registered: { name: string; version: string }[];
 }
 

@@ -68,6 +68,7 @@ class Candidate(TypedDict):
     number: int | None
     status: str
     metric: dict[str, Any] | None
+    metrics: list[dict[str, Any]]
     params: dict[str, Any]
     models: list[dict[str, Any]]
     howToLog: str | None
@@ -77,35 +78,33 @@ class Candidate(TypedDict):
     registered: list[dict[str, Any]]
 
 
-def _trial(call: Call, wanted: str | None) -> tuple[JobRecord, str | None]:
-    """Return a trial and the primary metric: the one that is named, else the best one; a job that is no sweep itself.
+def _trial(call: Call, wanted: str | None) -> JobRecord:
+    """Return a trial: the one that is named, else the best one; a job that is no sweep itself.
 
     Raises:
         NotFoundError: there is no such trial, or none is the best.
     """
     job = overview_of(call, call.name)
     if job.record.type != "sweep":
-        parent = overview_of(call, job.record.parent) if job.record.parent else job
-        return job.record, parent.metric[0] if parent.metric else None
+        return job.record
     name = wanted or job.best
     if name is None:
         raise NotFoundError("no trial has a value of the primary metric yet", call.name, "Name a trial")
     found = call.client.context.store.overviews(Wanted(names=[name], archived=None))
     if not found or found[0].record.parent != call.name:
         raise NotFoundError(f"{name} is no trial of {call.name}", "trial")
-    return found[0].record, job.metric[0] if job.metric else None
+    return found[0].record
 
 
 def _candidate(call: Call) -> Candidate:
     """What there is to register of a job: a sweep means its best trial."""
-    record, metric = _trial(call, call.query.get("trial"))
-    found: Candidate = candidate(call.client, record, metric)  # type: ignore[assignment]
+    found: Candidate = candidate(call.client, _trial(call, call.query.get("trial")))  # type: ignore[assignment]
     return found
 
 
 def _check_model(call: Call) -> Checked:
     """Load a model and predict on its example, in a process of its own."""
-    record, _ = _trial(call, call.body.get("trial"))
+    record = _trial(call, call.body.get("trial"))
     found = check_model(call.client, record, _model(call, record))
     return {"ok": bool(found["ok"]), "told": str(found["told"])}
 
@@ -113,7 +112,7 @@ def _check_model(call: Call) -> Checked:
 def _register(call: Call) -> Registered:
     """Register the model of a job: of a sweep, that of its best trial."""
     body: RegisterBody = call.body
-    record, _ = _trial(call, body.get("trial"))
+    record = _trial(call, body.get("trial"))
     found: Registered = register(  # type: ignore[assignment]
         call.client,
         record,
