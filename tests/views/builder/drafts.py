@@ -114,4 +114,4 @@ def drafts(draw: st.DrawFn, *, wrong: bool = False) -> Draft:
         fields |= draw(st.one_of(st.just({}), policies.map(lambda policy: {"early_termination": policy})))
     elif draw(st.booleans()):
         fields |= {"limits": {"timeout": 60}}
-    return Draft(fields, is_sweep).tidy().settled()
+    return Draft(fields, is_sweep).brief().settled()

@@ -87,6 +87,41 @@ def test_each_text_changes_the_form_and_the_others_and_is_left_as_it_was_typed(f
 
 
 @pytest.mark.parametrize(
+    ("label", "typed", "path", "value"),
+    [
+        ("at every", "15", "early_termination.evaluation_interval", 15),
+        ("not before", "05", "early_termination.delay_evaluation", 5),
+        ("experiment", "digits2", "experiment_name", "digits2"),
+        ("environment", "local-gpu", "environment", "local-gpu"),
+        ("seed", "0.5e1", "sampling_algorithm.seed", 5.0),
+    ],
+)
+def test_a_field_keeps_what_is_typed_where_it_begins_like_a_default(
+    form: Builder, label: str, typed: str, path: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("digits").mkdir()
+    monkeypatch.chdir("digits")  # the folder's name is the default of the experiment
+    control(form, "rate").value = "uniform"
+    control(form, "stop early").value = "median_stopping"
+    field = control(form, label)
+    for letter in typed:
+        before = field.value
+        field.value += letter
+        assert field.value == before + letter
+    assert form.draft.get(path) == value
+    assert field.value == typed
+
+
+def test_a_default_that_was_typed_means_the_default(form: Builder) -> None:
+    before = form.draft.to_job()
+    control(form, "environment").value = "local"
+    assert "environment: local" in form.texts["yaml"]
+    assert Draft.from_yaml(form.texts["yaml"]).fields == Draft.from_job(before).fields
+    control(form, "YAML").value += "tags: {a: b}\n"
+    assert control(form, "environment").value == "", "another text is written as briefly as can be"
+
+
+@pytest.mark.parametrize(
     ("pane", "broken", "message"),
     [
         ("Python", "job = command(", "line 1: '(' was never closed"),

@@ -84,7 +84,7 @@ def from_cell(text: str, place: CellPlace) -> Draft:
         )
     if options.handed:
         draft = draft.put(_WITH, place.hand_over(options.handed))
-    return replace(draft, is_sweep=magic == "%%sweep").tidy().settled()
+    return replace(draft, is_sweep=magic == "%%sweep").brief().settled()
 
 
 def to_cell(draft: Draft, place: CellPlace) -> str:

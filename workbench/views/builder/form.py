@@ -22,6 +22,7 @@ __all__ = ["Draft"]
 
 _PART = (*(name for name in Trial.field_names() if name != "resources"), "resources")
 _SWEEP_ONLY = ("objective", "sampling_algorithm", "early_termination")
+_SLACK_FIRST = ("type", "slack_factor", "slack_amount", "truncation_percentage")
 _SWEPT = re.compile(r"\$\{\{\s*search_space\.([A-Za-z_]\w*)\s*\}\}")
 _ORDER = (
     "name",
@@ -69,7 +70,7 @@ class Draft:
                 fields.pop(name, None)
             if fields.get("display_name") == job.name:
                 del fields["display_name"]
-        return cls(fields, draft.is_sweep).tidy()
+        return cls(fields, draft.is_sweep).brief()
 
     @classmethod
     def from_layout(cls, layout: Mapping[str, Any]) -> Draft:
@@ -91,7 +92,7 @@ class Draft:
         for name in ("sampling_algorithm", "early_termination"):
             if isinstance(fields.get(name), str):
                 fields[name] = {"type": fields[name]}
-        return cls(fields, is_sweep).tidy()
+        return cls(fields, is_sweep).brief()
 
     @classmethod
     def from_yaml(cls, text: str) -> Draft:
@@ -146,17 +147,27 @@ class Draft:
         inputs = sorted(settled.inputs.items(), key=lambda entry: order.index(entry[0]))
         kept = {} if self.is_sweep else {name: self.fields[name] for name in _SWEEP_ONLY if name in self.fields}
         limits = {**self.part("limits"), **settled.part("limits")}
-        return Draft({**settled.fields, **kept, "limits": limits, "inputs": dict(inputs)}, self.is_sweep).tidy()
+        return Draft({**settled.fields, **kept, "limits": limits, "inputs": dict(inputs)}, self.is_sweep).brief()
 
-    def tidy(self) -> Draft:
-        """Return the draft without what is empty or the default, its fields in the usual order."""
-        fields = {name: to_plain(value) for name, value in self.fields.items() if value not in (None, {}, [], "")}
+    def brief(self) -> Draft:
+        """Return the tidy draft without what is the default.
+
+        For whole drafts only: what is being typed may be a default on its way to something else.
+        """
+        fields = dict(self.fields)
         if fields.get("experiment_name") == default_experiment_name():
             del fields["experiment_name"]
         if fields.get("environment") == "local":
             del fields["environment"]
         if isinstance(policy := fields.get("early_termination"), Mapping):
-            fields["early_termination"] = _usual(policy)
+            fields["early_termination"] = _without_defaults(policy)
+        return Draft(fields, self.is_sweep).tidy()
+
+    def tidy(self) -> Draft:
+        """Return the draft without what is empty, its fields in the usual order."""
+        fields = {name: to_plain(value) for name, value in self.fields.items() if value not in (None, {}, [], "")}
+        if isinstance(policy := fields.get("early_termination"), Mapping):
+            fields["early_termination"] = {name: policy[name] for name in (*_SLACK_FIRST, *policy) if name in policy}
         if isinstance(algorithm := fields.get("sampling_algorithm"), Mapping):
             fields["sampling_algorithm"] = {
                 name: value for name, value in algorithm.items() if (name, value) != ("rule", "random")
@@ -228,13 +239,10 @@ def _input(value: Any) -> Any:
     return value
 
 
-def _usual(policy: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a policy without its defaults, the slack first."""
+def _without_defaults(policy: Mapping[str, Any]) -> dict[str, Any]:
     interval = 1 if policy.get("type") == "median_stopping" else 0
     defaults = {"evaluation_interval": interval, "delay_evaluation": 0}
-    kept = {name: value for name, value in policy.items() if name not in defaults or value != defaults[name]}
-    first = ("type", "slack_factor", "slack_amount", "truncation_percentage")
-    return {name: kept[name] for name in (*first, *kept) if name in kept}
+    return {name: value for name, value in policy.items() if name not in defaults or value != defaults[name]}
 
 
 def _some(**parts: Any) -> dict[str, Any]:
