@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser.axe import serious_problems
 from tests.browser.lab import Lab, running_lab, write_cells
 from tests.supervisor.gates import until
 from workbench import MLClient, command
@@ -196,7 +197,9 @@ _AGAIN = """%load_ext workbench
 %wb show from_the_form"""
 
 
-def test_a_sweep_from_the_form_and_from_a_new_kernel(page: Page, lab: Lab, gate: Fifo, shots: Path) -> None:
+def test_a_sweep_from_the_form_and_from_a_new_kernel(  # noqa: PLR0915 - one story, told once
+    page: Page, lab: Lab, lab_client: MLClient, gate: Fifo, shots: Path
+) -> None:
     from playwright.sync_api import expect
 
     expect.set_options(timeout=60_000)
@@ -215,6 +218,12 @@ def test_a_sweep_from_the_form_and_from_a_new_kernel(page: Page, lab: Lab, gate:
     form.get_by_label("name", exact=True).fill("from_the_form")
     form.get_by_label("name", exact=True).press("Tab")
     expect(form.get_by_role("textbox", name="YAML")).to_have_value(re.compile("max_total_trials: 4"))
+    form.get_by_role("button", name="Dry run").click()
+    expect(form).to_contain_text("Dry run, nothing was submitted: 4 trials, 2 at once")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    form.get_by_role("button", name="Copy Cell").click()
+    expect(form.get_by_role("button", name="Copy Cell")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == form.get_by_role("textbox", name="Cell").input_value()
     form.get_by_role("button", name="Insert cell").click()
     cells = page.locator(".jp-Notebook .jp-CodeCell")
     expect(cells).to_have_count(3)
@@ -243,6 +252,16 @@ def test_a_sweep_from_the_form_and_from_a_new_kernel(page: Page, lab: Lab, gate:
     view.get_by_role("button", name="Duplicate").click()
     expect(cells.nth(3).locator(".wb-builder")).to_be_visible()
     expect(cells.nth(3).get_by_label("trials", exact=True)).to_have_value("4")
+
+    # A cell that is typed into it is read, and kept as a notebook, when it is left.
+    text = cells.nth(3).get_by_role("textbox", name="Cell")
+    text.fill("")
+    text.press_sequentially("%%job\nn = 7\n\nprint(n)")
+    text.press("Tab")
+    expect(cells.nth(3).get_by_role("textbox", name="YAML")).to_have_value(re.compile("n: 7"))
+    assert len(list(lab_client.context.workspace.cells.iterdir())) == 1
+
+    assert serious_problems(page, ".wb-builder") == []
 
 
 def test_without_the_extension_the_widget_is_live(page: Page, lab: Lab, lab_client: MLClient, gate: Fifo) -> None:

@@ -121,6 +121,11 @@ def test_a_default_that_was_typed_means_the_default(form: Builder) -> None:
     assert control(form, "environment").value == "", "another text is written as briefly as can be"
 
 
+def test_a_cell_is_read_when_it_is_left_as_reading_it_keeps_things(form: Builder) -> None:
+    # The browser sends a text at each letter, or when it is left; tests/browser/test_story.py types into it.
+    assert [control(form, pane).continuous_update for pane in ("Python", "Cell", "YAML")] == [True, False, True]
+
+
 @pytest.mark.parametrize(
     ("pane", "broken", "message"),
     [

@@ -30,6 +30,7 @@ class Pane:
         write: makes the text of a draft.
         read: makes a draft of the text, or says what is wrong.
         change: is told the draft that a changed text means.
+        when_left: whether it is read only when the user leaves it: for a text whose reading keeps something.
     """
 
     def __init__(
@@ -38,11 +39,14 @@ class Pane:
         write: Callable[[Draft], str],
         read: Callable[[str], Draft],
         change: Callable[[Draft, Pane], None],
+        *,
+        when_left: bool = False,
     ) -> None:
         self._write, self._read, self._change = write, read, change
         self._quiet = False
         self.is_wrong = False
-        self._text = Textarea(description=title, rows=9, tooltip=title)
+        tooltip = f"{title}: the form follows when you leave it" if when_left else title
+        self._text = Textarea(description=title, rows=9, tooltip=tooltip, continuous_update=not when_left)
         self._text.observe(self._typed, "value")
         self._error = ipywidgets.HTML()
         self._back = ipywidgets.Button(

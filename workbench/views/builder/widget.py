@@ -181,7 +181,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self._asker,
             self._result,
             self._shown,
-            section("The same as text", "change any of them, and the form follows"),
+            section("The same as text", "change any of them, and the form follows: a cell's when you leave it"),
             _texts([pane.box for pane in self._panes.values()]),
         ]
 
@@ -239,6 +239,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 lambda draft: to_cell(draft, self._place()),
                 lambda text: from_cell(text, self._place()),
                 self._take,
+                when_left=True,  # each reading keeps the body as a notebook, and the variables that --with names
             ),
             "yaml": Pane("YAML", Draft.to_yaml, Draft.from_yaml, self._take),
         }
