@@ -23,7 +23,7 @@ from workbench.client.notebooks import SHELL, WORDS, NotebookSource, notebook_so
 from workbench.client.references import resolve_asset, split_reference
 from workbench.definition.checks import check
 from workbench.definition.distributions import Distribution
-from workbench.definition.expressions import as_text, to_shell
+from workbench.definition.expressions import as_text, to_shell, with_given
 from workbench.definition.inputs import Input, Output, data_of
 from workbench.definition.naming import generate_name
 from workbench.definition.paths import where_paths_begin
@@ -186,7 +186,9 @@ def _launch(job: AnyJob, part: Any, context: Context, notebook: NotebookSource |
     outputs = {name: output.type != "uri_file" for name, output in job.outputs.items()}
     sweep = job if isinstance(job, Sweep) else None
     surroundings = _surroundings()
-    command = "" if notebook else part.command or ""
+    known = {"inputs": inputs, "outputs": outputs, "search_space": sweep.search_space if sweep else ()}
+    given = {(kind, name) for kind, names in known.items() for name in names}
+    command = "" if notebook else with_given(part.command or "", given)
     environment = settle(part.environment, context)
     return {
         "kind": "notebook" if notebook else "command",

@@ -21,7 +21,17 @@ from typing import Any
 
 from workbench.errors import ValidationException
 
-__all__ = ["Reference", "as_text", "modernized", "references", "swept_command", "to_shell", "variable", "variables"]
+__all__ = [
+    "Reference",
+    "as_text",
+    "modernized",
+    "references",
+    "swept_command",
+    "to_shell",
+    "variable",
+    "variables",
+    "with_given",
+]
 
 _REFERENCE = re.compile(r"\$\{\{\s*(inputs|outputs|search_space)\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 _OLD = re.compile(r"(?<![${])\{(inputs|outputs|search_space)\.([A-Za-z_][A-Za-z0-9_]*)\}(?!\})")
@@ -155,10 +165,21 @@ def to_shell(
         **{("search_space", name): variable("search_space", name) for name in search_space},
     }
 
+    return _Scanner(with_given(command, given), given).shell()
+
+
+def with_given(command: str, given: Collection[tuple[str, str]]) -> str:
+    """Return the command without its ``$[[ … ]]``: what they hold stays where all that it refers to has a value.
+
+    Args:
+        command: the command with its expressions.
+        given: kinds and names of what has a value, as in ``("inputs", "lr")``.
+    """
+
     def kept(match: re.Match[str]) -> str:
         return match[1] if all(found in given for found in _found(match[1])) else ""
 
-    return _Scanner(_OPTIONAL.sub(kept, modernized(command)), given).shell()
+    return _OPTIONAL.sub(kept, modernized(command))
 
 
 def _found(text: str) -> Iterator[tuple[str, str]]:

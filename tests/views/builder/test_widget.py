@@ -25,6 +25,9 @@ import argparse, workbench
 parser = argparse.ArgumentParser()
 parser.add_argument("--rate", type=float, default=0.1)
 parser.add_argument("--epochs", type=int, default=5)
+parser.add_argument("--optimizer", choices=["adam", "sgd"], default="adam")
+parser.add_argument("--decay", type=float, help="of the weights")
+parser.add_argument("--verbose", action="store_true")
 given = parser.parse_args()
 workbench.log(accuracy=given.rate)
 """
@@ -45,6 +48,12 @@ def control(form: Builder, label: str, row: str = "") -> Any:
         if not row and getattr(found, "description", "") == label:
             return found
     raise AssertionError(f"no control {label!r}")
+
+
+def note(form: Builder, row: str) -> str:
+    """Return what is said of a parameter."""
+    rows = (found for found in controls(form) if "wb-row" in getattr(found, "_dom_classes", ()))
+    return str(next(found.children[3].value for found in rows if found.children[0].description == row))
 
 
 @pytest.fixture
@@ -119,6 +128,42 @@ def test_a_default_that_was_typed_means_the_default(form: Builder) -> None:
     assert Draft.from_yaml(form.texts["yaml"]).fields == Draft.from_job(before).fields
     control(form, "YAML").value += "tags: {a: b}\n"
     assert control(form, "environment").value == "", "another text is written as briefly as can be"
+
+
+def test_an_option_that_may_be_left_out_is_given_or_swept(form: Builder) -> None:
+    assert form.problems.count == 0, "it is left out"
+    assert "left out while it is empty" in note(form, "decay")
+    control(form, "value", "decay").value = "0.1"
+    assert form.draft.get("inputs.decay") == 0.1
+    control(form, "value", "decay").value = ""
+    assert form.draft.get("inputs.decay") == {"type": "number", "optional": True}
+    control(form, "decay").value = "uniform"
+    assert "$[[--decay ${{search_space.decay}}]]" in form.texts["yaml"]
+    assert form.problems.count == 0
+    control(form, "decay").value = "choice"
+    control(form, "of", "decay").value = ""
+    control(form, "decay").value = "fixed"
+    assert form.draft.get("inputs.decay") == {"type": "number", "optional": True}
+
+
+def test_values_that_a_script_lists_are_offered(form: Builder) -> None:
+    assert "one of adam, sgd" in note(form, "optimizer")
+    control(form, "optimizer").value = "choice"
+    assert control(form, "of", "optimizer").value == "adam, sgd"
+
+
+def test_a_flag_is_offered_and_is_given_or_swept_once_it_is_added(form: Builder) -> None:
+    before = form.draft.get("command")
+    control(form, "Add --verbose").click()
+    assert form.draft.get("command") == f"{before} $(test ${{{{inputs.verbose}}}} = True && printf %s --verbose)"
+    assert control(form, "value", "verbose").value == "true"
+    control(form, "verbose").value = "choice"
+    assert control(form, "of", "verbose").value == "true, false"
+    assert form.problems.count == 0
+    with pytest.raises(AssertionError):
+        control(form, "Add --verbose")
+    control(form, "command").value = before
+    assert "all trials would be alike" in form.problems.at("inputs.verbose")
 
 
 def test_a_cell_is_read_when_it_is_left_as_reading_it_keeps_things(form: Builder) -> None:

@@ -66,6 +66,12 @@ class ParameterRows:
             told = [found.helps.get(name, "")]
             if name in found.whole and _gives_fractions(inputs[name]):
                 told.insert(0, "it takes whole numbers: QUniform or Randint give those")
+            self._rows[name].empty = _emptied(found.draft.inputs.get(name))
+            self._rows[name].choices = choices = found.choices.get(name, ())
+            if choices:
+                told.append(f"one of {list_text(choices)}")
+            if isinstance(inputs[name], Mapping) and inputs[name].get("optional") and _part(inputs[name], "") is None:
+                told.append("left out while it is empty")
             self._rows[name].show(inputs[name], problems, told, logbase)
         if names != self._order:
             self._rows = {name: self._rows[name] for name in names}
@@ -80,6 +86,8 @@ class _Row:
 
     def __init__(self, name: str, change: Change) -> None:
         self.name, self._path = name, f"inputs.{name}"
+        self.choices: Sequence[Any] = ()
+        self.empty: Any = ""
         self._change = change
         self._quiet = False
         self._value: Any = None
@@ -108,7 +116,7 @@ class _Row:
             self._fields = {name: self._field(name) for name in _arguments(kind)}
             self._arguments.children = list(self._fields.values())
         for name, field in self._fields.items():
-            if not _same(_read(self._kind, name, field.value, self._value), _part(value, name)):
+            if not _same(_read(self._kind, name, field.value), _part(value, name)):
                 field.value = _text(kind, _part(value, name))
         self._quiet = False
         drawn, said = _drawing(value, logbase)
@@ -129,9 +137,9 @@ class _Row:
     def _typed(self, name: str, text: str) -> None:
         if self._quiet:
             return
-        value = _read(self._kind, name, text, self._value)
+        value = _read(self._kind, name, text)
         if name == "":
-            self._change(self._path, value)
+            self._change(self._path, self.empty if value is None else value)
         else:
             rest = {key: entry for key, entry in self._value.items() if key != name}
             order = ("type", *ARGUMENTS.get(self._kind, ()))
@@ -141,7 +149,8 @@ class _Row:
 
     def _chosen(self, change: Any) -> None:
         if not self._quiet:
-            self._change(self._path, _turned(self._value, change["new"]))
+            turned = _turned(self._value, change["new"], self.choices)
+            self._change(self._path, self.empty if turned == "" else turned)
 
 
 def _kind(value: Any) -> str:
@@ -150,6 +159,13 @@ def _kind(value: Any) -> str:
     if isinstance(value, Mapping) and value.get("type") not in LITERAL_TYPES:
         return _DATA
     return _FIXED
+
+
+def _emptied(begun: Any) -> Any:
+    """Return what an input without a value is: what it was declared as where the form began, else an empty text."""
+    if not isinstance(begun, Mapping) or _kind(begun) != _FIXED:
+        return ""
+    return {name: value for name, value in begun.items() if name != "default"}
 
 
 def _gives_fractions(value: Any) -> bool:
@@ -173,32 +189,31 @@ def _text(kind: str, value: Any) -> str:
     return list_text(value) if kind == "choice" and value is not None else scalar_text(value)
 
 
-def _read(kind: str, name: str, text: str, before: Any) -> Any:
-    """Return what a field means; an empty one leaves a declared input without a value."""
+def _read(kind: str, name: str, text: str) -> Any:
+    """Return what a field means; nothing if it is empty."""
     if kind == "choice":
         return list_of(text) if text.strip() else None
     if name == "path":
         return text or None
     if name != "":
         return number_of(text)
-    if isinstance(before, Mapping) and not text:
-        return before
-    return scalar_of(text) if text else ""
+    return scalar_of(text) if text else None
 
 
 def _same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and repr(one) == repr(other)
 
 
-def _turned(value: Any, kind: str) -> Any:
-    """Return a value of another kind that is as near as can be to the one there was."""
+def _turned(value: Any, kind: str, choices: Sequence[Any] = ()) -> Any:
+    """Return a value of another kind that is as near as can be to the one there was, or one of those it can have."""
     number = _middle(value)
     if kind == _FIXED:
         return number
     if kind == _DATA:
         return {"type": "uri_folder", "path": value if isinstance(value, str) else "./data"}
     if kind == "choice":
-        options = value["values"] if _kind(value) == "choice" else [number]
+        listed = [True, False] if isinstance(number, bool) else list(choices)
+        options = listed or ([] if isinstance(value, Mapping) and number == "" else [number])
         return {"type": "choice", "values": options}
     low, high, whole = _range(value, number)
     if kind == "randint":

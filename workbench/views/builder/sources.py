@@ -6,7 +6,7 @@ import ast
 import json
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,17 @@ from workbench.views.builder.values import value_of
 
 __all__ = ["Found", "Option", "from_notebook", "from_script", "from_source", "options_in"]
 
-_TYPES: Mapping[str, str] = {"int": "integer", "float": "number", "str": "string", "bool": "boolean", "Path": "path"}
-_FLAGS = ("store_true", "store_false", "count", "help", "version", "append_const", "store_const")
+_TYPES: Mapping[str, str] = {
+    "int": "integer",
+    "intrange": "integer",
+    "float": "number",
+    "floatrange": "number",
+    "str": "string",
+    "bool": "boolean",
+    "path": "path",
+}
+_FLAGS = ("store_true", "store_false", "count", "append_const", "store_const", "BooleanOptionalAction")
+_TELLING = ("help", "version")
 _NO_VALUE = "..."
 _METRIC_CALLS = ("log_metric", "log_metrics", "log")
 _SUFFIXES = (".py", ".ipynb", ".yml", ".yaml")
@@ -33,10 +42,11 @@ class Option:
     Args:
         name: as an input of a job.
         flag: as written on the command line; empty for a positional argument.
-        type: integer, number, string, boolean or path.
+        type: integer, number, string, boolean or path; or flag for one that takes no value.
         default: the literal default, or None.
         help: what the script says of it.
         choices: the values it takes, if they are listed.
+        is_required: whether the script does not run without it.
     """
 
     name: str
@@ -45,6 +55,15 @@ class Option:
     default: Any = None
     help: str = ""
     choices: Sequence[Any] = ()
+    is_required: bool = False
+
+    @property
+    def words(self) -> str:
+        """What stands for it in a command: nothing, where it may be left out and has no value."""
+        if self.type == "flag":
+            return f"$(test ${{{{inputs.{self.name}}}}} = True && printf %s {self.flag})"
+        given = f"{self.flag} ${{{{inputs.{self.name}}}}}".strip()
+        return given if self.is_required or self.default is not None else f"$[[{given}]]"
 
 
 @dataclass(frozen=True)
@@ -56,12 +75,16 @@ class Found:
         metrics: names of metrics that it logs.
         helps: what is known of its parameters, by name.
         whole: names of the parameters that take whole numbers only.
+        choices: the values that a parameter takes, by name, where they are listed.
+        flags: options that take no value; the command gives none of them.
     """
 
     draft: Draft
     metrics: Sequence[str] = ()
     helps: Mapping[str, str] = field(default_factory=dict)
     whole: Collection[str] = ()
+    choices: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    flags: Sequence[Option] = ()
 
 
 def from_source(source: Any, client: MLClient) -> Found:
@@ -106,8 +129,9 @@ def from_script(path: Path) -> Found:
         tree = ast.parse(text)
     except SyntaxError as error:
         raise ValidationException(f"is no Python: {error.msg}", f"{path}, line {error.lineno}", "Mend it") from None
-    options = options_in(tree)
-    words = [f"{option.flag} ${{{{inputs.{option.name}}}}}".strip() for option in options]
+    found = options_in(tree)
+    options = [option for option in found if option.type != "flag"]
+    words = [option.words for option in options]
     folder = path.parent.as_posix()
     fields = {
         "code": folder if folder.startswith((".", "/")) else f"./{folder}",
@@ -115,8 +139,14 @@ def from_script(path: Path) -> Found:
         "inputs": {option.name: _value(option) for option in options},
     }
     helps = {option.name: option.help for option in options if option.help}
-    whole = [option.name for option in options if option.type == "integer"]
-    return Found(Draft(fields).tidy(), tuple(dict.fromkeys(_metrics(tree))), helps, whole)
+    return Found(
+        Draft(fields).tidy(),
+        tuple(dict.fromkeys(_metrics(tree))),
+        helps,
+        whole=[option.name for option in options if option.type == "integer"],
+        choices={option.name: option.choices for option in options if option.choices},
+        flags=[option for option in found if option.type == "flag"],
+    )
 
 
 def from_notebook(path: Path) -> Found:
@@ -132,11 +162,9 @@ def from_notebook(path: Path) -> Found:
         try:
             value = value_of(ast.parse(parameter.default or "", mode="eval").body)
         except (ValidationException, SyntaxError):
-            value = (
-                {"type": _TYPES.get(parameter.type or "str", "string").replace("path", "string")}
-                if parameter.is_required
-                else None
-            )
+            value = {"type": _literal_type(parameter.type)} if parameter.is_required else ...
+        if value is None:
+            value = {"type": _literal_type(parameter.type), "optional": True}
         if isinstance(value, str | int | float | dict):
             inputs[name] = value
     helps = {name: parameter.help for name, parameter in (parameters.known or {}).items() if parameter.help}
@@ -148,7 +176,7 @@ def from_notebook(path: Path) -> Found:
 
 
 def options_in(tree: ast.AST) -> list[Option]:
-    """Return the options that a script takes a value for: argparse's, click's and typer's, else plain ``--flags``."""
+    """Return the options that a script takes: argparse's, click's and typer's, else plain ``--flags``."""
     found = [*_of_argparse(tree), *_of_click(tree), *_of_typer(tree)] or list(_of_plain(tree))
     return list({option.name: option for option in found}.values())
 
@@ -182,6 +210,8 @@ def _read(path: Path) -> str:
 def _value(option: Option) -> Any:
     if option.default is not None:
         return option.default
+    if not option.is_required:
+        return {"type": option.type.replace("path", "string"), "optional": True}
     is_folder = any(word in option.name.lower() for word in ("folder", "dir"))
     return {"type": ("uri_folder" if is_folder else "uri_file") if option.type == "path" else option.type}
 
@@ -214,23 +244,35 @@ def _of_argparse(tree: ast.AST) -> Iterator[Option]:
         names = [value for argument in call.args if isinstance(value := _plain(argument), str)]
         given = _keywords(call)
         action = _plain(given.get("action")) or _name(given.get("action", ast.Constant(value="")))
-        if not names or action in (*_FLAGS, "BooleanOptionalAction"):
-            continue
-        required = not names[0].startswith("-") or _plain(given.get("required")) is True
+        many = _plain(given.get("nargs"))
+        if not names or action in _TELLING or isinstance(many, int):
+            continue  # one value cannot be several
         option = _described(names, given)
-        if option.default is not None or required:
-            yield option
+        if action in _FLAGS:
+            other = f"--no-{option.flag.removeprefix('--')}"
+            is_on = action == "BooleanOptionalAction" and _plain(given.get("default")) is True
+            yield replace(option, type="flag", flag=other if is_on else option.flag)
+            continue
+        is_positional = not names[0].startswith("-") and many not in ("?", "*")
+        yield replace(option, is_required=is_positional or _plain(given.get("required")) is True)
 
 
 def _of_click(tree: ast.AST) -> Iterator[Option]:
     for call in _calls(tree, "option"):
         names = [value for argument in call.args if isinstance(value := _plain(argument), str)]
         given = _keywords(call)
-        if not names or not names[0].startswith("-") or "/" in names[0] or _plain(given.get("is_flag")) is True:
+        flags = [name for name in names if name.startswith("-")]
+        if not flags:
             continue
-        option = _described(names, given)
-        if option.default is not None or _plain(given.get("required")) is True:
-            yield option
+        option = _described(flags, given)
+        named = next((name for name in names if name.isidentifier()), option.name)
+        on, slash, off = option.flag.partition("/")
+        if slash or _plain(given.get("is_flag")) is True or _plain(given.get("count")) is True:
+            flag = off.strip() if slash and _plain(given.get("default")) is True else on.strip()
+            name = _identifier(on.strip()) if named == option.name else named
+            yield replace(option, name=name, type="flag", flag=flag)
+        else:
+            yield replace(option, name=named, is_required=_plain(given.get("required")) is True)
 
 
 def _of_typer(tree: ast.AST) -> Iterator[Option]:
@@ -267,25 +309,41 @@ def _of_argument(argument: ast.arg, default: ast.expr | None) -> Option | None:
         parts = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
         annotation = parts[0]
         declared = next((part for part in parts[1:] if isinstance(part, ast.Call)), default)
-    kind = _TYPES.get(_name(annotation) if annotation is not None else "str", "string")
-    flag, text = f"--{argument.arg.replace('_', '-')}", ""
-    value = _plain(default)
+    kind, choices = _declared(annotation)
+    flag, text, flags = f"--{argument.arg.replace('_', '-')}", "", []
     if isinstance(declared, ast.Call) and _name(declared.func) in ("Option", "Argument"):
         given = _keywords(declared)
         flags = [name for part in declared.args if isinstance(name := _plain(part), str) and name.startswith("--")]
         flag = flags[0] if flags else flag
         text = str(_plain(given.get("help")) or "")
         if declared is default:
-            first = declared.args[0] if declared.args else given.get("default")
-            value = None if isinstance(first, ast.Constant) and first.value is ... else _plain(first)
+            default = declared.args[0] if declared.args else given.get("default")
         flag = "" if _name(declared.func) == "Argument" else flag
     elif default is None:
         flag = ""  # without a default it is positional
-    if _name(annotation or ast.Constant(value="")) == "Context" or kind == "boolean":
+    if _name(annotation or ast.Constant(value="")) == "Context":
         return None
-    is_required = default is None or value is None
-    optional = isinstance(default, ast.Constant) and default.value is None
-    return None if optional else Option(argument.arg, flag, kind, None if is_required else value, text)
+    is_required = default is None or (isinstance(default, ast.Constant) and default.value is ...)
+    value = None if is_required else _plain(default)
+    if kind == "boolean" and flag:
+        on, _, off = flag.partition("/")
+        off = off if flags else f"--no-{on.removeprefix('--')}"
+        return Option(argument.arg, off if value is True and off else on, "flag", help=text)
+    plain = value if isinstance(value, str | int | float) else None
+    return Option(argument.arg, flag, kind, plain, text, choices, is_required)
+
+
+def _declared(annotation: ast.expr | None) -> tuple[str, Sequence[Any]]:
+    """Return what an annotation says: the type, and the values if they are listed; None is no type of its own."""
+    if isinstance(annotation, ast.BinOp):
+        sides = (annotation.left, annotation.right)
+        return _declared(next((side for side in sides if not isinstance(side, ast.Constant)), None))
+    if isinstance(annotation, ast.Subscript) and _name(annotation.value) == "Optional":
+        return _declared(annotation.slice)
+    if isinstance(annotation, ast.Subscript) and _name(annotation.value) == "Literal":
+        listed = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
+        return "string", [_plain(entry) for entry in listed]
+    return _TYPES.get(_name(annotation).lower() if annotation is not None else "str", "string"), ()
 
 
 def _of_plain(tree: ast.AST) -> Iterator[Option]:
@@ -296,14 +354,19 @@ def _of_plain(tree: ast.AST) -> Iterator[Option]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             flag = node.value.rstrip("=")
             if flag.startswith("--") and _identifier(flag).isidentifier():
-                yield Option(_identifier(flag), flag)
+                yield Option(_identifier(flag), flag, is_required=True)
 
 
 def _described(names: Sequence[str], given: Mapping[str, ast.expr]) -> Option:
     long = next((name for name in names if name.startswith("--")), names[0])
     default = _plain(given.get("default"))
-    choices = _plain(given.get("choices"))
-    kind = _TYPES.get(_name(given["type"]), "") if "type" in given else ""
+    declared = given.get("type")
+    is_choice = isinstance(declared, ast.Call) and _name(declared.func) == "Choice"
+    listed = declared.args[0] if isinstance(declared, ast.Call) and is_choice and declared.args else None
+    choices = _plain(given.get("choices", listed))
+    kind = ""
+    if declared is not None and not is_choice:
+        kind = _TYPES.get(_name(declared.func if isinstance(declared, ast.Call) else declared).lower(), "")
     if not kind:
         kind = {bool: "boolean", int: "integer", float: "number"}.get(type(default), "string")
     if kind == "number" and isinstance(default, int):
@@ -317,6 +380,10 @@ def _described(names: Sequence[str], given: Mapping[str, ast.expr]) -> Option:
         help=str(_plain(given.get("help")) or ""),
         choices=choices if isinstance(choices, list) else (),
     )
+
+
+def _literal_type(name: str | None) -> str:
+    return _TYPES.get((name or "str").lower(), "string").replace("path", "string")
 
 
 def _identifier(flag: str) -> str:

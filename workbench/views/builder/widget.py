@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from workbench.views.builder.panes import Pane
 from workbench.views.builder.parameters import ParameterRows
 from workbench.views.builder.place import running_kernel
 from workbench.views.builder.problems import Problems, find_problems
-from workbench.views.builder.sources import from_source
+from workbench.views.builder.sources import Option, from_source
 from workbench.views.builder.styles import STYLE
 
 __all__ = ["Builder"]
@@ -69,6 +70,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         found = from_source(source, self.client)
         self._draft, self._found = found.draft, found
         self._problems = Problems()
+        self._offered: list[str] = []
         self._metrics = list(dict.fromkeys([*found.metrics, *metric_names(self.client)]))
         self._head = ipywidgets.HTML()
         self._general = ipywidgets.HTML()
@@ -76,6 +78,8 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._formula.add_class("wb-wide")
         self._fields = self._make_fields()
         self._rows = ParameterRows(self._change)
+        self._flags = ipywidgets.Box()
+        self._flags.add_class("wb-buttons")
         self._panes = self._make_panes()
         self._result = ipywidgets.HTML()
         self._result.add_class("wb-result")
@@ -169,6 +173,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             _grid(*(fields[path] for path in ("notebook", "command", "code", "kernel", "name", "experiment_name"))),
             section("Parameters", "a distribution makes a sweep"),
             self._rows.box,
+            self._flags,
             section("Search and limits"),
             _grid(
                 *(fields[path] for path in _SEARCH),
@@ -329,6 +334,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         algorithm = draft.part("sampling_algorithm")
         logbase = algorithm.get("logbase", math.e)
         self._rows.show(draft.inputs, problems, self._found, logbase if isinstance(logbase, int | float) else math.e)
+        self._offer_flags()
         text = formula(draft) if draft.is_sweep else ""
         quietly(self._formula, "value", f'<div class="wb-note">{html.escape(text)}</div>' if text else "")
         warned = "".join(f'<div class="wb-warning">{html.escape(text)}</div>' for text in problems.warnings)
@@ -340,6 +346,32 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         for pane in self._panes.values():
             if pane is not source:
                 pane.show(draft)
+
+    def _offer_flags(self) -> None:
+        """Offer the script's flags that the command does not give; each a button, for most of them stay away."""
+        command = str(self._draft.get("command") or "")
+        offered = [
+            flag
+            for flag in self._found.flags
+            if flag.name not in self._draft.inputs and flag.flag not in re.split(r"[\s)]+", command)
+        ]
+        if [flag.flag for flag in offered] == self._offered:
+            return
+        self._offered = [flag.flag for flag in offered]
+        self._flags.children = [self._flag_button(flag) for flag in offered]
+
+    def _flag_button(self, flag: Option) -> Any:
+        told = f"Give {flag.flag}, or sweep whether it is given"
+        button = ipywidgets.Button(
+            description=f"Add {flag.flag}", tooltip=f"{told}: {flag.help}" if flag.help else told
+        )
+        button.on_click(lambda _: self._add_flag(flag))
+        return button
+
+    def _add_flag(self, flag: Option) -> None:
+        with TURN:
+            command = f"{self._draft.get('command') or ''} {flag.words}".lstrip()
+            self.draft = self._draft.put("command", command).put(f"inputs.{flag.name}", value=True)
 
     def _show_what_applies(self) -> None:
         draft = self._draft
