@@ -9,6 +9,7 @@ import pytest
 
 from tests.magics.conftest import Notebook
 from workbench.magics.dry_run import DryRun
+from workbench.magics.session import Session
 
 SWEEP = """\
 %%sweep --metric score --goal maximize --trials 3 --concurrent 2 --seed 5 --with numbers,double --experiment cells
@@ -122,6 +123,56 @@ def test_a_job_that_is_waited_for_is_streamed_and_returned_as_it_ended(book: Not
     assert (job.name, job.status) == ("waited", "Completed")
     assert "n is 2" in book.shown
     assert "Execution Summary" in book.shown
+
+
+NAMED = """\
+%%sweep --name again --metric score --goal maximize --trials 1 --concurrent 1 --seed 2 --with table
+x = Uniform(0, 1)
+
+import workbench
+workbench.log(score=x * table.sum())
+"""
+
+
+def test_the_same_cell_in_a_new_kernel_is_the_same_sweep(book: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    book.run("import numpy\ntable = numpy.arange(5.0)")
+    book.run(NAMED)
+    assert book.error is None, book.shown
+    book.finish("again")
+    book.run("%wb more again 1")
+    book.finish("again")
+    monkeypatch.setattr(Session, "last", None)
+    attached = book.run(NAMED)
+    assert book.error is None, book.shown
+    assert (attached.name, attached.status) == ("again", "Completed")
+    assert "again is there already (Completed), and was not started anew" in book.shown
+    assert "write %wb rerun again, or another --name" in book.shown
+    assert Session.last == "again"
+    assert len(book.trials("again")) == 2, "nothing was started"
+
+    for changed, differing in [
+        (NAMED.replace("Uniform(0, 1)", "Uniform(0, 2)"), "x"),
+        (NAMED.replace("--trials 1", "--trials 3"), "limits.max_total_trials"),
+        (NAMED.replace("x * ", "2 * x * "), "what it runs"),
+        (NAMED.replace("(0, 1)", "(0, 1)\nn = 3"), "what it runs, n"),
+        (NAMED.replace(" --seed 2", ""), "sampling_algorithm"),
+    ]:
+        told = book.fails(changed)
+        assert "name: a job named 'again' exists already, and differs from this cell in " in told
+        assert set(differing.split(", ")) == set(told.partition("this cell in ")[2].partition(". ")[0].split(", "))
+    book.run("table[0] = 7")
+    assert "differs from this cell in --with table. Choose another name, or leave it out" in book.fails(NAMED)
+
+
+def test_the_same_command_with_other_code_is_another_job(book: Notebook) -> None:
+    Path("src").mkdir()
+    Path("src/t.py").write_text("print(1)\n")
+    cell = "%%job --name of_code --shell --code src\nn = 1\n\npython t.py ${{inputs.n}}"
+    book.run(cell)
+    book.finish("of_code")
+    assert book.run(cell).name == "of_code"
+    Path("src/t.py").write_text("print(2)\n")
+    assert "differs from this cell in the files of its code" in book.fails(cell)
 
 
 def test_a_shell_command_takes_the_same_line(book: Notebook) -> None:

@@ -32,6 +32,8 @@ from workbench.definition.status import JobStatus
 from workbench.definition.sweep import Sweep
 from workbench.definition.words import Word, to_words
 from workbench.errors import NotFoundError, ValidationException
+from workbench.notebooks.handover import WITH_VARIABLE
+from workbench.notebooks.inside import FOLDER_OF_NOTEBOOK
 from workbench.search.space import size
 from workbench.store.records import JobRecord
 from workbench.store.settings import read_settings
@@ -43,7 +45,7 @@ from workbench.trial.devices import devices_from
 from workbench.trial.docker_args import parse_docker_args
 from workbench.trial.leases import folder as lease_folder
 
-__all__ = ["check_here", "local_code", "prepare"]
+__all__ = ["check_here", "differences", "local_code", "prepare"]
 
 _SESSION_ONLY = (
     "JPY_",
@@ -58,6 +60,8 @@ _SESSION_ONLY = (
 )
 # What a job that came back from the workspace carries of its own life; a new job made from it must not.
 _RUNTIME = ("workbench.", "best_", "score", "ContentSnapshotId")
+_EDITABLE = ("search_space", "limits")  # of a sweep that runs; what they were is kept beside them
+_AS_SUBMITTED = "as_submitted"
 _LONGEST_EXPERIMENT = 500  # characters, MLflow's limit
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _REMOTE = re.compile(r"(https?|wasbs?|abfss?|adl|s3|gs)://|azureml://")
@@ -79,6 +83,10 @@ def prepare(job: AnyJob, context: Context) -> tuple[JobRecord, str]:
         warnings.warn(warning, UserWarning, stacklevel=4)
     name = job.name or generate_name()
     _check_free(name, context)
+    return _prepared(job, name, context)
+
+
+def _prepared(job: AnyJob, name: str, context: Context) -> tuple[JobRecord, str]:
     part = job.trial if isinstance(job, Sweep) else job
     code = local_code(part.code, context.folder)
     if source := notebook_source(job, code):
@@ -92,6 +100,9 @@ def prepare(job: AnyJob, context: Context) -> tuple[JobRecord, str]:
             f"{source.path!r} is left out of the code", "notebook", "Let the .amlignore or .gitignore there keep it"
         )
     launch = _launch(job, part, context, source) | {"snapshot": snapshot}
+    definition = to_record(job.with_fields(name=name))
+    if isinstance(job, Sweep):
+        launch[_AS_SUBMITTED] = {key: definition.get(key) for key in _EDITABLE}
     properties = git | {key: value for key, value in _texts(job.properties).items() if not key.startswith(_RUNTIME)}
     if snapshot:
         properties["ContentSnapshotId"] = snapshot
@@ -106,7 +117,7 @@ def prepare(job: AnyJob, context: Context) -> tuple[JobRecord, str]:
         experiment_name=job.experiment_name,
         description=job.description,
         folder=name,
-        definition=to_record(job.with_fields(name=name)),
+        definition=definition,
         launch=launch,
         tags=_texts(job.tags),
         properties=properties,
@@ -115,6 +126,50 @@ def prepare(job: AnyJob, context: Context) -> tuple[JobRecord, str]:
         priority=_priority(job),
     )
     return record, diff
+
+
+def differences(job: AnyJob, record: JobRecord, context: Context) -> list[str]:
+    """Return in what a job differs from one that was submitted, edits of that one aside; nothing if it is the same.
+
+    Args:
+        job: what would be submitted under the other's name.
+        record: the other one's row.
+        context: its workspace.
+
+    Raises:
+        ValidationException: the job could not be submitted at all.
+        NotFoundError: it names data or code that do not exist.
+    """
+    wanted = _leaves(json.loads(json.dumps(to_record(job.with_fields(name=record.name)))))
+    there = _leaves({**record.definition, **record.launch.get(_AS_SUBMITTED, {})})
+    found = [path for path in {**wanted, **there} if wanted.get(path) != there.get(path)]
+    if found:
+        return list(dict.fromkeys(_said(path, wanted.get(path), there.get(path)) for path in found))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they were told when it was submitted
+        again, _ = _prepared(job, record.name, context)
+    contents = {"snapshot": "the files of its code", "data": "the content of its data"}
+    return [text for key, text in contents.items() if again.launch.get(key) != record.launch.get(key)]
+
+
+def _leaves(fields: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Return the fields by their paths; parameters, and what else has a type, are whole."""
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        is_inner = isinstance(value, Mapping) and (name == "trial" or "type" not in value)
+        found |= _leaves(value, f"{path}{name}.") if is_inner else {path + name: value}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _said(path: str, one: Any, other: Any) -> str:
+    """Return a path as users of a cell know it."""
+    path = path.removeprefix("trial.")
+    if path == f"environment_variables.{WITH_VARIABLE}":
+        differing = set(str(one or "").split(",")) ^ set(str(other or "").split(","))
+        return f"--with {','.join(sorted({entry.partition('@')[0] for entry in differing if entry}))}"
+    if path == f"environment_variables.{FOLDER_OF_NOTEBOOK}":
+        return "the folder of the notebook"
+    return "what it runs" if path == "notebook" else path.removeprefix("inputs.").removeprefix("search_space.")
 
 
 def check_here(job: AnyJob, context: Context) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
+from workbench.client.submission import differences
 from workbench.definition.records import AnyJob
 from workbench.definition.sweep import Sweep
 from workbench.errors import ValidationException
@@ -55,13 +56,35 @@ class CellMagics(Magics):
 
     def _submit(self, job: AnyJob, *, wait: bool) -> AnyJob:
         client = self.session.client
-        submitted = client.jobs.create_or_update(job)
+        submitted = self._there_already(job) or client.jobs.create_or_update(job)
         name = str(submitted.name)
         Session.last = name
         if wait:
             client.jobs.stream(name)
             return client.jobs.get(name)
         return submitted
+
+    def _there_already(self, job: AnyJob) -> AnyJob | None:
+        """Return the job that an earlier run of the same cell has submitted, in this kernel or another.
+
+        Raises:
+            ValidationException: the job of that name is another one.
+        """
+        client = self.session.client
+        record = client.context.store.job(job.name) if job.name else None
+        if record is None or record.parent is not None:
+            return None
+        if differing := differences(job, record, client.context):
+            raise ValidationException(
+                f"a job named {record.name!r} exists already, and differs from this cell in {', '.join(differing)}",
+                "name",
+                "Choose another name, or leave it out",
+            )
+        print(  # noqa: T201
+            f"{record.name} is there already ({record.status}), and was not started anew: "
+            f"for that write %wb rerun {record.name}, or another --name"
+        )
+        return client.jobs.get(record.name)
 
     def _tell_handed(self) -> None:
         for one in self.session.handed:
