@@ -10,13 +10,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nbformat
 import pytest
 
 from tests.browser.axe import serious_problems
 from tests.browser.lab import Lab, running_lab, write_cells
 from tests.supervisor.gates import until
+from tests.views.past import output_of, past_sweep
 from workbench import MLClient, command
 from workbench.sweep import Uniform
+from workbench.views.facts import JobFacts
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -39,6 +42,7 @@ os.read(os.open(gate, os.O_RDWR), 1)
 """
 
 _SUBMIT = """
+from tests.views.past import output_of, past_sweep
 from workbench import MLClient, command
 from workbench.sweep import Choice, LogUniform
 ml_client = MLClient()
@@ -298,9 +302,13 @@ def test_without_the_extension_the_widget_is_live(page: Page, lab: Lab, lab_clie
 def test_without_the_workspace_the_snapshot_is_shown(page: Page, lab: Lab, lab_client: MLClient) -> None:
     from playwright.sync_api import expect
 
-    saved = lab.root / "story.ipynb"
-    text = saved.read_text().replace(str(lab_client.workspace_folder), "/nowhere/at/all")
-    (lab.root / "elsewhere.ipynb").write_text(text)
+    name = past_sweep(lab_client, lab.root / "past", 30)
+    best = JobFacts(lab_client.context.store, lab_client.context.workspace, name).header()["best"]
+    cell = nbformat.v4.new_code_cell("returned", outputs=[output_of(lab_client, name)])
+    book = nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))
+    (lab.root / "elsewhere.ipynb").write_text(book.replace(str(lab_client.workspace_folder), "/nowhere/at/all"))
     page.goto(lab.notebook("elsewhere.ipynb"))
-    expect(page.locator(".workbench-snapshot table")).to_be_visible(timeout=60_000)
+    snapshot = page.locator(".workbench-snapshot")
+    expect(snapshot.locator("tr", has_text=f"★ {best['number']}")).to_be_visible(timeout=60_000)
+    assert snapshot.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     expect(page.locator(".wb-view")).to_have_count(0)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 import random
 from pathlib import Path
+from typing import Any
+
+import nbformat
 
 from workbench import MLClient, command
 from workbench.client.submission import prepare
 from workbench.definition.status import JobStatus
 from workbench.store.records import JobRecord, Point
 from workbench.sweep import Choice, LogUniform, Uniform
+from workbench.views.display import bundle
 
-__all__ = ["past_sweep"]
+__all__ = ["output_of", "past_sweep"]
 
 
 def past_sweep(client: MLClient, code: Path, trials: int, points: int = 5) -> str:
@@ -75,3 +79,10 @@ def past_sweep(client: MLClient, code: Path, trials: int, points: int = 5) -> st
             record.name, status=JobStatus.COMPLETED, started=1.7e9, ended=1.7e9 + trials, score=best and best.score
         )
     return record.name
+
+
+def output_of(client: MLClient, name: str) -> Any:
+    """Return a job as the output of a cell, as a saved notebook holds it."""
+    shown = bundle(client.jobs.get(name))
+    assert isinstance(shown, tuple)
+    return nbformat.v4.new_output("execute_result", data=shown[0], metadata=shown[1], execution_count=1)

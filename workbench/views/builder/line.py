@@ -70,9 +70,7 @@ OPTIONS: Sequence[Option] = (
     Option("--timeout", "limits.timeout", "seconds for all of it", False, "SECONDS"),
     Option("--trial-timeout", "limits.trial_timeout", "seconds for each trial", True, "SECONDS"),
     Option("--retries", "retries", "how often a failed trial is tried again"),
-    Option(
-        "--name", "name", "name of the job, which the same cell shows when it is run again", False, "NAME"
-    ),
+    Option("--name", "name", "name of the job, which the same cell shows when it is run again", False, "NAME"),
     Option("--experiment", "experiment_name", "group of jobs; the folder's name by default", False, "NAME"),
     Option("--environment", "environment", "what it runs in; this Python by default", False, "NAME"),
     Option("--kernel", "kernel", "kernelspec that runs it; the running one by default", False, "NAME"),
