@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.magics.conftest import Notebook
+from workbench.entities import Environment
 from workbench.magics.dry_run import DryRun
 from workbench.magics.session import Session
 
@@ -185,6 +187,27 @@ def test_a_shell_command_takes_the_same_line(book: Notebook) -> None:
     assert book.error is None, book.shown
     book.finish(sweep.name)
     assert [trial.score for trial in book.trials(sweep.name)] == [1.0, 2.0]
+
+
+def test_a_job_that_takes_longer_than_its_time_limit_is_ended(book: Notebook) -> None:
+    job = book.run("%%job --shell --timeout 1\nn = 600\n\nsleep ${{inputs.n}}")
+    assert book.error is None, book.shown
+    book.finish(job.name)
+    record = book.client.jobs.record(job.name)
+    assert str(record.status) == "Canceled"
+    assert "its timeout was reached" in str(record.reason)
+
+
+def test_a_cell_runs_in_a_registered_environment(book: Notebook) -> None:
+    book.client.environments.create_or_update(Environment(name="small", requirements=["iniconfig"]))
+    job = book.run("%%job --shell --environment azureml:small:1\nn = 1\n\npython -c 'import sys; print(sys.prefix)'")
+    assert book.error is None, book.shown
+    book.finish(job.name)
+    record = book.client.jobs.record(job.name)
+    assert str(record.status) == "Completed", record.error
+    prefix = Path(book.log(record).splitlines()[-1])
+    assert prefix != Path(sys.prefix)
+    assert list(prefix.glob("lib/python*/site-packages/iniconfig"))
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,34 @@ def test_a_job_runs_again(book: Notebook) -> None:
     assert "\n4\n" in book.shown
 
 
+MODEL = """\
+%%job --wait
+factor = 2
+
+import mlflow
+class Times(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input: list[float], params=None):
+        return [factor * number for number in model_input]
+with mlflow.start_run():
+    mlflow.pyfunc.log_model(name="times", python_model=Times(), pip_requirements=[])
+"""
+
+
+def test_a_jobs_model_is_registered(book: Notebook) -> None:
+    job = book.run(MODEL)
+    assert job.status == "Completed", book.shown
+    model = book.run("%wb register --name doubler --alias champion")
+    assert book.error is None, book.shown
+    assert (model.name, str(model.version)) == ("doubler", "1")
+    assert 'doubler version 1; mlflow.pyfunc.load_model("models:/doubler/1")' in book.shown
+    listed = book.run("%wb models")
+    assert [tuple(row) for row in listed[["name", "job"]].to_numpy()] == [("doubler", job.name)]
+    import mlflow
+
+    mlflow.set_tracking_uri(book.client.context.workspace.mlflow_uri)
+    assert mlflow.pyfunc.load_model("models:/doubler@champion").predict([4.0]) == [8.0]
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -29,7 +29,7 @@ def test_a_notebook_as_html_shows_the_last_state(past: JobFacts, ml_client: MLCl
     book = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell("sweep", outputs=[output_of(ml_client, past.name)])]
     )
-    page, _ = HTMLExporter().from_notebook_node(book)
+    page, _ = HTMLExporter().from_notebook_node(book)  # type: ignore[no-untyped-call]
     shown = page[page.index('class="workbench-snapshot') :]
     assert f"★ {past.header()['best']['number']}" in shown
     assert "data:image/svg+xml;base64," in shown

@@ -11,6 +11,7 @@ import ipywidgets
 import pytest
 
 import workbench
+from tests.views.past import past_sweep
 from workbench import MLClient
 from workbench.client.waiting import wait_until
 from workbench.sweep import Choice, LogUniform, Normal, QUniform, Randint, Uniform
@@ -248,6 +249,17 @@ def test_a_form_is_run_after_a_dry_run_that_came_true(form: Builder, shared_clie
     assert [trial.params for trial in trials] == list(form.preview.params)
     assert {str(trial.status) for trial in trials} == {"Completed"}
     assert workbench.builder(name, client=shared_client).draft == form.draft
+
+
+def test_metrics_of_the_script_and_of_earlier_runs_are_offered(
+    tmp_path: Path, ml_client: MLClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    past_sweep(ml_client, tmp_path / "past", 1)
+    Path("t.py").write_text("import workbench\nworkbench.log(f1=1)\n")
+    offers = control(Builder("t.py", client=ml_client), "metric").options
+    assert offers[0] == "f1"
+    assert set(offers) == {"f1", "accuracy", "loss"}
 
 
 def test_a_source_that_cannot_be_read_leaves_the_form_alone(form: Builder) -> None:
