@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import stat
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ from workbench.environments.buildkit import build_with_buildkit, what_needs_buil
 from workbench.environments.cache import FailedBuildError
 from workbench.environments.engine import DISK_FULL, LABEL, connect, is_disk_full, is_podman
 from workbench.environments.output import Output
-from workbench.environments.recipes import ImageRecipe
+from workbench.environments.recipes import ImageRecipe, tag_of
 from workbench.errors import EngineError
 
 if TYPE_CHECKING:
@@ -25,7 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ["BuiltImage", "build_image", "built_images", "remove_image"]
 
+_MADE = 946684800  # 2000-01-01, for all files: a time decides nothing, but archives cannot tell of any before 1980
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "FTP_PROXY", "ALL_PROXY")  # the engine keeps none of them
+_KEPT = "workbench/build-cache"
+_KEPT_FOR = "kept for the next build"
+_LAYER = re.compile(r" ---> ([0-9a-f]{12,64})")  # Docker's words: what Podman's builds leave is for its own prune
 _PLACE = "/opt/workbench"
 _MICROMAMBA = "https://micro.mamba.pm/api/micromamba/linux-64/latest"
 
@@ -107,16 +113,30 @@ class BuiltImage:
 def built_images(api: APIClient) -> Iterator[BuiltImage]:
     """Yield the images that the workbench has made, newest first."""
     used = {container["ImageID"] for container in api.containers(all=True)}
-    images = api.images(filters={"label": LABEL, "dangling": False})
+    images = api.images(filters={"dangling": False})
     for image in sorted(images, key=lambda image: -image["Created"]):
-        for tag in image.get("RepoTags") or ():
-            yield BuiltImage(
-                tag=tag.removeprefix("docker.io/"),  # as Podman completes it
-                environment=image["Labels"][LABEL],
-                created=float(image["Created"]),
-                size=int(image["Size"]),
-                used=image["Id"] in used,
-            )
+        for name in image.get("RepoTags") or ():
+            tag = name.removeprefix("docker.io/")  # as Podman completes it
+            if (environment := _environment_of(tag, image.get("Labels") or {})) is not None:
+                yield BuiltImage(
+                    tag=tag,
+                    environment=environment,
+                    created=float(image["Created"]),
+                    size=int(image["Size"]),
+                    used=image["Id"] in used,
+                )
+
+
+def _environment_of(tag: str, labels: Mapping[str, str]) -> str | None:
+    """Return the environment of an image that the workbench has made and named; None for one of others.
+
+    The label alone tells nothing: what others build from our images inherits it, and other names of ours are theirs.
+    """
+    if tag.startswith(f"{_KEPT}:"):
+        return _KEPT_FOR
+    if LABEL in labels and tag == tag_of(labels.get(f"{LABEL}.key", "")):
+        return labels[LABEL]
+    return None
 
 
 def remove_image(api: APIClient, image: BuiltImage) -> None:
@@ -204,8 +224,10 @@ def _build(api: APIClient, recipe: ImageRecipe, engine: str, output: Output) -> 
         forcerm=True,
         decode=True,
     )
+    layers = _Layers(api, recipe.key)
     for event in stream:
         for line in str(event.get("stream") or event.get("status") or "").splitlines():
+            layers.told(line)
             if line.startswith(("Step ", "STEP ")):  # Docker, Podman
                 output.begin(line)
             if line.strip():
@@ -213,6 +235,51 @@ def _build(api: APIClient, recipe: ImageRecipe, engine: str, output: Output) -> 
         if "error" in event:
             output.line(str(event["error"]))
             raise output.failed(f"failed: {DISK_FULL}" if is_disk_full(str(event["error"])) else "failed")
+    layers.done()
+
+
+class _Layers:
+    """Names for the layers that a build has made so far: however it ends, what it leaves is seen and can be removed.
+
+    They are not removed when it fails: the next build, with its mistake repaired, goes on from there.
+
+    Args:
+        api: the engine.
+        key: of the recipe.
+    """
+
+    def __init__(self, api: APIClient, key: str) -> None:
+        self._api = api
+        self._key = key
+        self._stage = 0
+        self._is_ours = False
+
+    def told(self, line: str) -> None:
+        """Take in a line of what the engine says."""
+        if line.startswith("Step "):
+            is_from = " : FROM " in line.upper()
+            self._stage += is_from
+            self._is_ours = not is_from
+        elif line == " ---> Using cache":
+            self._is_ours = False  # whoever made it, it has been there
+        elif self._is_ours and (layer := _LAYER.fullmatch(line)):
+            with suppress(*_refusals()):
+                self._api.tag(layer[1], _KEPT, self._tag)
+
+    def done(self) -> None:
+        """The last stage is the image."""
+        with suppress(*_refusals()):
+            self._api.remove_image(f"{_KEPT}:{self._tag}", noprune=True)
+
+    @property
+    def _tag(self) -> str:
+        return f"{self._key[:32]}-{self._stage}"
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    from docker.errors import DockerException  # noqa: PLC0415
+
+    return DockerException, OSError
 
 
 _Files = Iterable[tuple[str, Path | bytes, int]]
@@ -271,6 +338,7 @@ def _packed(files: _Files) -> io.BytesIO:
         for name, content, mode in files:
             entry = tarfile.TarInfo(name)
             entry.mode = stat.S_IMODE(mode)
+            entry.mtime = _MADE
             data = content if isinstance(content, bytes) else content.read_bytes()
             entry.size = len(data)
             archive.addfile(entry, io.BytesIO(data))
