@@ -20,6 +20,7 @@ from tests.notebook.books import write_notebook
 from tests.supervisor.gates import until
 from tests.supervisor.test_sweeps_end_to_end import finish
 from workbench import MLClient, command, notebook
+from workbench.client.environments import recipe_of
 from workbench.entities import Environment
 from workbench.environments.cache import Cache, FailedBuildError
 from workbench.errors import NotFoundError, ValidationException
@@ -67,9 +68,53 @@ def test_the_second_job_builds_nothing_and_the_log_tells_of_the_first(ml_client:
     assert "Installed 1 package" in log_of(ml_client, first.name)
     history = [event.text for event in ml_client.context.store.events(str(first.name))]
     assert any(text.startswith("the environment is ready: built in") for text in history), history
-    second = finish(ml_client, command(command=_SEES, environment=Environment(requirements=lines[:1])))
+    same = Environment(requirements=lines[:1], python=sys._base_executable)  # type: ignore[attr-defined]
+    second = finish(ml_client, command(command=_SEES, environment=same))
     assert second.status == "Completed"
     assert len(log_of(ml_client, second.name).splitlines()) == 1
+    # Somebody has made room: without it, python would be whatever comes next in the PATH.
+    [prefix] = log_of(ml_client, second.name).splitlines()
+    (Path(prefix) / "bin" / "python").unlink()
+    third = finish(ml_client, command(command=_SEES, environment=same))
+    assert third.status == "Completed", third.error
+    assert "Installed 1 package" in log_of(ml_client, third.name)
+    assert log_of(ml_client, third.name).splitlines()[-1] == prefix
+
+
+def test_another_interpreter_makes_another_environment(shared_client: MLClient, tmp_path: Path) -> None:
+    def key(**fields: Any) -> str:
+        return recipe_of(Environment(requirements=["iniconfig==2.1.0"], **fields), shared_client.context).key
+
+    (tmp_path / "link").symlink_to(sys._base_executable)  # type: ignore[attr-defined]
+    assert key() == key(python=str(tmp_path / "link"))
+    other = tmp_path / "python"
+    other.write_text("#!/bin/sh\necho '[\"cpython 3.9.1\"]'\n")
+    other.chmod(0o755)
+    first = key(python=str(other))
+    assert first == key(python=str(other)) != key()
+    other.write_text("#!/bin/sh\necho '[\"cpython 3.9.2\"]'\n")  # as an update of the machine does
+    assert key(python=str(other)) not in {first, key()}
+
+
+def test_an_environment_that_was_deleted_is_not_there(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, "venv")
+    place = cache.place("key")
+
+    def build() -> dict[str, object]:
+        (place / "bin").mkdir(parents=True, exist_ok=True)
+        (place / "bin" / "python").write_text("")
+        (place / "bin" / "python").chmod(0o700)
+        (place / "pyvenv.cfg").write_text("")
+        return {"python": str(place / "bin" / "python")}
+
+    for part in (None, "bin/python", "pyvenv.cfg"):
+        if part is not None:
+            (place / part).unlink()
+        assert cache.facts("key") is None
+        assert cache.build_of("key") is None, part
+        assert cache.built("key", build, print)[1]
+        assert cache.build_of("key")
+        assert not cache.built("key", build, print)[1]
 
 
 def test_a_failed_build_is_the_jobs_error(ml_client: MLClient) -> None:

@@ -97,7 +97,7 @@ class BuiltImage:
 
     Args:
         tag: what the engine knows it by.
-        environment: of which environment.
+        environment: of which environment, or that the next build goes on from it.
         created: seconds since the epoch.
         size: bytes, with what it shares with others.
         used: whether a container uses it, running or not.
