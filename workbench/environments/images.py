@@ -20,6 +20,7 @@ from workbench.environments.cache import FailedBuildError
 from workbench.environments.engine import DISK_FULL, LABEL, connect, is_disk_full, is_podman
 from workbench.environments.output import Output
 from workbench.environments.recipes import ImageRecipe, tag_of
+from workbench.environments.versions import ANY, as_expression
 from workbench.errors import EngineError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ cd {place}
 _FIND_PYTHON = """python=$(command -v python3 || command -v python) || {{
   echo "the image {image} has no Python to install packages for; use one that has, such as python:3.12-slim"; exit 1; }}
 """
-_CHECK_PYTHON = """"$python" -c 'import sys; sys.exit(not sys.version.startswith(("{python}.", "{python} ")))' || {{
+_CHECK_PYTHON = """"$python" -c 'import sys; v = sys.version_info[:3]; sys.exit(not ({is_asked_for}))' || {{
   echo "the conda file asks for Python {python}, and the image {image} has $("$python" -V 2>&1);" \\
     "take an image with that version, or leave the version out"; exit 1; }}
 """
@@ -307,6 +308,7 @@ def _generated(recipe: ImageRecipe) -> Iterator[tuple[str, bytes, int]]:
         "place": _PLACE,
         "image": recipe.image,
         "python": recipe.python,
+        "is_asked_for": as_expression(recipe.python or ANY),
         "packages": ", ".join(recipe.conda),
         "sources": ", ".join(recipe.channels) or "the default channels",
         "channels": " ".join(f"--channel {channel}" for channel in recipe.channels),
@@ -316,7 +318,8 @@ def _generated(recipe: ImageRecipe) -> Iterator[tuple[str, bytes, int]]:
         [_CONDA] if recipe.conda else [_FIND_PYTHON, *([_CHECK_PYTHON] if recipe.python else []), _PIP]
     )
     parts = [_HEAD, *parts, *([_PIP_INSTALL] if recipe.pip else [])]
-    conda = [*recipe.conda, f"python={recipe.python}" if recipe.python else "python", "pip"]
+    python = recipe.python or ANY
+    conda = [*recipe.conda, f"python={python}" if python[:1].isdigit() else f"python{python}", "pip"]
     mine = shutil.which("micromamba") if recipe.conda else None
     if mine:
         yield "micromamba", Path(mine).read_bytes(), 0o755
