@@ -13,7 +13,7 @@ import pytest
 
 from workbench.client.images import ImageOperations
 from workbench.environments.buildkit import what_needs_buildkit
-from workbench.environments.cache import FailedBuildError
+from workbench.environments.cache import Cache, FailedBuildError
 from workbench.environments.engine import address, connect, is_podman
 from workbench.environments.images import build_image
 from workbench.environments.output import Output
@@ -23,9 +23,13 @@ from workbench.environments.recipes import ImageRecipe
 def build(folder: Path, dockerfile: str) -> tuple[str, list[str]]:
     """Build a folder; return the tag of the image and the steps that were told."""
     (folder / "Dockerfile").write_text(dockerfile)
+    return build_recipe(folder, ImageRecipe(context=str(folder), content=os.urandom(8).hex(), name="buildkit"))
+
+
+def build_recipe(folder: Path, recipe: ImageRecipe) -> tuple[str, list[str]]:
+    """Build what a recipe says; return the tag of the image and the steps that were told."""
     steps: list[str] = []
-    recipe = ImageRecipe(context=str(folder), content=os.urandom(8).hex(), name="buildkit")
-    return str(build_image(recipe, address(), Output(steps.append))["image"]), steps
+    return str(build_image(recipe, Cache(folder, "image"), address(), Output(steps.append))["image"]), steps
 
 
 def layers_of(mark: str) -> list[dict[str, Any]]:
@@ -80,6 +84,23 @@ def test_files_have_a_time_that_archives_can_tell(base_image: str, tmp_path: Pat
     packs = "import zipfile; zipfile.ZipFile('/x.zip', 'w').write('/file')"
     tag, _ = build(tmp_path, f'FROM {base_image}\nCOPY file /file\nRUN TZ=HST10 python3 -c "{packs}"\n')
     connect(address()).remove_image(tag)
+
+
+def test_conda_needs_nothing_of_the_image(base_image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = ImageRecipe(image=base_image, conda=(f"scipy={os.urandom(4).hex()}",), channels=("one",), python=">=3.9")
+    makes_it = f"#!/bin/sh\necho asked for: $*\npython3 -m venv --without-pip {'$4'}\ncp conda-packages.txt {'$4'}/asked\n"
+    monkeypatch.setattr("workbench.environments.micromamba._fetched", lambda _: makes_it.encode())
+    tag, steps = build_recipe(tmp_path, recipe)
+    api = connect(address())
+    made = api.create_container(tag, ["cat", "/opt/workbench/env/asked"])["Id"]
+    try:
+        api.start(made)
+        api.wait(made)
+        assert api.logs(made).decode().splitlines() == [*recipe.conda, "python>=3.9", "pip"]
+        assert steps[0] == "looking for micromamba"
+    finally:
+        api.remove_container(made)
+        api.remove_image(tag)
 
 
 def test_mounts_and_here_documents_are_built(base_image: str, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
-import shutil
+import shlex
 import stat
 import tarfile
 import tempfile
@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.environments.buildkit import build_with_buildkit, what_needs_buildkit
-from workbench.environments.cache import FailedBuildError
+from workbench.environments.cache import Cache, FailedBuildError
 from workbench.environments.engine import DISK_FULL, LABEL, connect, is_disk_full, is_podman
+from workbench.environments.micromamba import UnreachableError, micromamba
 from workbench.environments.output import Output
 from workbench.environments.recipes import ImageRecipe, tag_of
 from workbench.environments.versions import ANY, as_expression
@@ -34,7 +35,6 @@ _KEPT = "workbench/build-cache"
 _KEPT_FOR = "kept for the next build"
 _LAYER = re.compile(r" ---> ([0-9a-f]{12,64})")  # Docker's words: what Podman's builds leave is for its own prune
 _PLACE = "/opt/workbench"
-_MICROMAMBA = "https://micro.mamba.pm/api/micromamba/linux-64/latest"
 
 _HEAD = """set -e
 cd {place}
@@ -55,19 +55,15 @@ _PIP_INSTALL = """env/bin/python -m pip install --no-cache-dir --no-compile --di
 env/bin/python -m compileall -qq -j 0 env/lib || true
 """
 _CONDA = """conda=$(command -v ./micromamba || command -v micromamba || command -v mamba || command -v conda) || {{
-  fetch() {{ curl -fsSL {url} || wget -qO- {url}; }}
-  fetch > micromamba.tar.bz2 && tar -xjf micromamba.tar.bz2 --strip-components=1 bin/micromamba || {{
-    echo "only conda can install {packages}, and there is no conda: {image} has none, and micromamba could not be" \\
-      "fetched from {url}; take an image with conda, or install micromamba on this machine"; exit 1; }}
-  conda=./micromamba
-}}
+  echo "only conda can install {packages}, and there is no conda: {image} has none, and micromamba is not on this" \\
+    "machine:"{why_not}"; take an image with conda, or install micromamba here"; exit 1; }}
 "$conda" create --yes --prefix {place}/env --file conda-packages.txt {channels} || {{
   echo "conda could not install {packages} from {sources}; check their names, and that the channel can be reached"
   exit 1; }}
 """
 
 
-def build_image(recipe: ImageRecipe, engine: str, output: Output) -> Mapping[str, Any]:
+def build_image(recipe: ImageRecipe, store: Cache, engine: str, output: Output) -> Mapping[str, Any]:
     """Make the image of ``recipe``, or see that it is there, and return its facts.
 
     Raises:
@@ -78,7 +74,7 @@ def build_image(recipe: ImageRecipe, engine: str, output: Output) -> Mapping[str
     try:
         api = connect(engine)
         if recipe.is_built and not _is_there(api, recipe.tag):
-            _build(api, recipe, engine, output)
+            _build(api, recipe, store, engine, output)
         elif not recipe.is_built and not _is_there(api, recipe.tag):
             _pull(api, recipe.tag, output)
         found = api.inspect_image(recipe.tag)
@@ -192,8 +188,8 @@ def _repository_and_tag(image: str) -> tuple[str, str | None]:
     return (repository, tag) if colon and "/" not in tag else (image, "latest")
 
 
-def _build(api: APIClient, recipe: ImageRecipe, engine: str, output: Output) -> None:
-    files, dockerfile = _context(recipe)
+def _build(api: APIClient, recipe: ImageRecipe, store: Cache, engine: str, output: Output) -> None:
+    files, dockerfile = _context(recipe, store, output)
     labels = {LABEL: recipe.name, f"{LABEL}.key": recipe.key}
     buildargs = {name: os.environ[name] for proxy in _PROXIES for name in (proxy, proxy.lower()) if name in os.environ}
     if recipe.context is not None and not is_podman(api):  # Podman builds all of it in one way
@@ -286,10 +282,10 @@ def _refusals() -> tuple[type[Exception], ...]:
 _Files = Iterable[tuple[str, Path | bytes, int]]
 
 
-def _context(recipe: ImageRecipe) -> tuple[_Files, str]:
+def _context(recipe: ImageRecipe, store: Cache, output: Output) -> tuple[_Files, str]:
     """Return the files that a build gets, with their permissions, and which of them is the Dockerfile."""
     if recipe.context is None:
-        return list(_generated(recipe)), "Dockerfile"
+        return list(_generated(recipe, store, output)), "Dockerfile"
     from docker.utils.build import exclude_paths  # noqa: PLC0415
 
     root = Path(recipe.context)
@@ -302,8 +298,15 @@ def _context(recipe: ImageRecipe) -> tuple[_Files, str]:
     return [one for one in files if one[1].is_file()], recipe.dockerfile
 
 
-def _generated(recipe: ImageRecipe) -> Iterator[tuple[str, bytes, int]]:
+def _generated(recipe: ImageRecipe, store: Cache, output: Output) -> Iterator[tuple[str, Path | bytes, int]]:
     """Yield the files of a build that installs packages into an image."""
+    why_not = ""
+    if recipe.conda:
+        output.begin("looking for micromamba")
+        try:
+            yield "micromamba", micromamba(store.folder), 0o755
+        except UnreachableError as error:
+            why_not = str(error)  # the image may have a conda of its own
     words = {
         "place": _PLACE,
         "image": recipe.image,
@@ -312,7 +315,7 @@ def _generated(recipe: ImageRecipe) -> Iterator[tuple[str, bytes, int]]:
         "packages": ", ".join(recipe.conda),
         "sources": ", ".join(recipe.channels) or "the default channels",
         "channels": " ".join(f"--channel {channel}" for channel in recipe.channels),
-        "url": _MICROMAMBA,
+        "why_not": shlex.quote(f" {why_not}"),
     }
     parts: Sequence[str] = (
         [_CONDA] if recipe.conda else [_FIND_PYTHON, *([_CHECK_PYTHON] if recipe.python else []), _PIP]
@@ -320,9 +323,6 @@ def _generated(recipe: ImageRecipe) -> Iterator[tuple[str, bytes, int]]:
     parts = [_HEAD, *parts, *([_PIP_INSTALL] if recipe.pip else [])]
     python = recipe.python or ANY
     conda = [*recipe.conda, f"python={python}" if python[:1].isdigit() else f"python{python}", "pip"]
-    mine = shutil.which("micromamba") if recipe.conda else None
-    if mine:
-        yield "micromamba", Path(mine).read_bytes(), 0o755
     yield "install.sh", "".join(parts).format(**words).encode(), 0o644
     yield "requirements.txt", "".join(f"{line}\n" for line in recipe.pip).encode(), 0o644
     yield "conda-packages.txt", "".join(f"{line}\n" for line in conda).encode(), 0o644
