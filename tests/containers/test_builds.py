@@ -88,7 +88,9 @@ def test_files_have_a_time_that_archives_can_tell(base_image: str, tmp_path: Pat
 
 def test_conda_needs_nothing_of_the_image(base_image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = ImageRecipe(image=base_image, conda=(f"scipy={os.urandom(4).hex()}",), channels=("one",), python=">=3.9")
-    makes_it = f"#!/bin/sh\necho asked for: $*\npython3 -m venv --without-pip {'$4'}\ncp conda-packages.txt {'$4'}/asked\n"
+    makes_it = (
+        f"#!/bin/sh\necho asked for: $*\npython3 -m venv --without-pip {'$4'}\ncp conda-packages.txt {'$4'}/asked\n"
+    )
     monkeypatch.setattr("workbench.environments.micromamba._fetched", lambda _: makes_it.encode())
     tag, steps = build_recipe(tmp_path, recipe)
     api = connect(address())

@@ -8,19 +8,20 @@ import signal
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.chaos.processes import fork_servers, running_module
-from tests.conftest import supervisor_of
+from tests.conftest import client_of, supervisor_of
 from tests.notebook.books import write_notebook
 from tests.supervisor.gates import until
 from tests.supervisor.test_sweeps_end_to_end import finish
 from workbench import MLClient, command, notebook
 from workbench.client.environments import recipe_of
+from workbench.definition.command import Command
 from workbench.entities import Environment
 from workbench.environments.cache import Cache, FailedBuildError
 from workbench.errors import NotFoundError, ValidationException
@@ -47,11 +48,34 @@ def builds_in(client: MLClient, names: list[str]) -> int:
     return sum(json.loads(file.read_text())["built"] for file in told if file.exists())
 
 
+@pytest.fixture(scope="module")
+def shared_client(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> Iterator[MLClient]:
+    """A client on a workspace that the tests of this module share, in which ten jobs are prepared at once."""
+    with client_of(tmp_path_factory.mktemp("shared") / "workspace", mlflow_database) as client:
+        client.context.workspace.settings.write_text("slots = 10\n")
+        yield client
+
+
+def ten_at_once(client: MLClient, job: Command) -> list[str]:
+    """Submit a job ten times, let none of them build its environment before all want to, and return their names."""
+    assert isinstance(job.environment, Environment)
+    recipe = recipe_of(job.environment, client.context)
+    cache = Cache(Path(os.environ["WORKBENCH_CACHE"]), recipe.kind)
+    cache.folder.mkdir(parents=True, exist_ok=True)
+    with cache._lock(recipe.key, pytest.fail):
+        names = [str(client.jobs.create_or_update(job()).name) for _ in range(10)]
+        waits = "another job builds this environment; waiting for it"
+        logs = [client.context.workspace.trial(client.jobs.record(name).folder).log for name in names]
+        until(client, lambda: all(log.exists() and waits in log.read_text() for log in logs), names)
+        assert {client.jobs.record(name).status for name in names} == {"Preparing"}
+    until(client, lambda: all(client.jobs.record(name).status.is_finished for name in names), names)
+    assert {client.jobs.get(name).status for name in names} == {"Completed"}
+    return names
+
+
 def test_ten_jobs_with_one_new_environment_build_it_once(shared_client: MLClient) -> None:
     environment = Environment(requirements=["iniconfig==1.1.1"])  # no other test has built that
-    jobs = [shared_client.jobs.create_or_update(command(command=_SEES, environment=environment)) for _ in range(10)]
-    names = [str(job.name) for job in jobs]
-    until(shared_client, lambda: all(shared_client.jobs.get(name).status == "Completed" for name in names), names)
+    names = ten_at_once(shared_client, command(command=_SEES, environment=environment))
     assert builds_in(shared_client, names) == 1
     prefixes = {log_of(shared_client, name).splitlines()[-1] for name in names}
     assert len(prefixes) == 1
