@@ -46,6 +46,8 @@ def micromamba(folder: Path) -> Path:
         try:
             _keep(_fetched(url), kept)
         except (OSError, http.client.HTTPException, tarfile.TarError, EOFError, KeyError) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
             reason = error.reason if type(error) is urllib.error.URLError else error
             raise UnreachableError(f"it could not be fetched from {url}: {reason}") from error
     return kept
