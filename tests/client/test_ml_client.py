@@ -15,7 +15,17 @@ import pytest
 
 from tests.supervisor.test_sweeps_end_to_end import finish, trials
 from workbench import Input, MLClient, Output, command
-from workbench.entities import AmlCompute, Data, Environment, Model, PyTorchDistribution, UserIdentityConfiguration
+from workbench.client.environments import recipe_of
+from workbench.entities import (
+    AmlCompute,
+    BuildContext,
+    Data,
+    Environment,
+    Model,
+    PyTorchDistribution,
+    UserIdentityConfiguration,
+)
+from workbench.environments.recipes import ImageRecipe
 from workbench.errors import NotFoundError, StoreError, UnexpectedKeywordError, ValidationException
 from workbench.sweep import Choice, Uniform
 
@@ -166,6 +176,28 @@ def test_environments_are_identified_by_content(shared_client: MLClient, tmp_pat
     assert shared_client.environments.create_or_update(environment).version == "1"
     conda.write_text("dependencies: [python=3.12]")
     assert shared_client.environments.create_or_update(environment).version == "2"
+    conda.write_text("# the same in other words\ndependencies:\n- python=3.12\n")
+    assert shared_client.environments.create_or_update(environment).version == "2"
+    given = Environment(name="e", image="img", conda_file={"dependencies": ["python=3.12"]}, description="no matter")
+    assert shared_client.environments.create_or_update(given).version == "2"
+    # What the files hold that it includes is what it is too, whatever becomes of them.
+    included = tmp_path / "requirements.txt"
+    included.write_text("a==1\n")
+    conda.write_text("dependencies: [pip, pip: [-r requirements.txt]]")
+    assert shared_client.environments.create_or_update(environment).version == "3"
+    included.write_text("a==2\n")
+    kept = recipe_of(shared_client.environments.get("e", "3"), shared_client.context)
+    assert isinstance(kept, ImageRecipe)
+    assert kept.pip == ("a==1",)
+    assert shared_client.environments.create_or_update(environment).version == "4"
+    # A folder is what it holds.
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "Dockerfile").write_text("FROM img\n")
+        built = Environment(name="f", build=BuildContext(path=str(tmp_path / name)))
+        assert shared_client.environments.create_or_update(built).version == "1"
+    (tmp_path / "two" / "more").write_text("")
+    assert shared_client.environments.create_or_update(built).version == "2"
 
 
 def test_a_returned_job_can_be_swept_and_takes_nothing_of_its_life_along(shared_client: MLClient) -> None:

@@ -31,7 +31,7 @@ def shared_client(
 ) -> Iterator[MLClient]:
     """A client on a workspace that all tests with containers share: a supervisor takes seconds to start."""
     with client_of(tmp_path_factory.mktemp("shared") / "workspace", mlflow_database) as client:
-        client.context.workspace.settings.write_text(f'grace = 1\ndevices = "{gpu[1]}"\n')
+        client.context.workspace.settings.write_text(f'grace = 1\nslots = 10\ndevices = "{gpu[1]}"\n')
         yield client
 
 

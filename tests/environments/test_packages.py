@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.environments.packages import read_conda_file, read_requirements
+from workbench.environments.packages import conda_content, read_conda_file, read_requirements
 from workbench.errors import NotFoundError, ValidationException
 
 
@@ -45,6 +45,16 @@ def test_a_conda_file_is_taken_apart() -> None:
     assert (found.python, found.pip, found.conda) == ("3.10", ("inference-schema[x]", "scipy"), ("cudatoolkit=11.8",))
     assert found.channels == ("conda-forge",)
     assert read_conda_file({"dependencies": ["python", "pip"]}).conda == ()
+
+
+def test_files_for_pip_are_looked_for_beside_the_conda_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "more.txt").write_text("b==2\na==1\n")
+    (tmp_path / "sub" / "conda.yml").write_text("dependencies: [pip, {pip: [c, '-r more.txt']}]\n")
+    assert read_conda_file("sub/conda.yml").pip == ("a==1", "b==2", "c")
+    content = {"dependencies": ["pip", {"pip": ["c", "-r sub/more.txt"]}], "name": "x"}
+    assert conda_content(content) == {"dependencies": ["pip", {"pip": ["c", "b==2", "a==1"]}], "name": "x"}
 
 
 @pytest.mark.parametrize(

@@ -8,18 +8,20 @@ import signal
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.chaos.processes import fork_servers, running_module
-from tests.conftest import supervisor_of
+from tests.conftest import client_of, supervisor_of
 from tests.notebook.books import write_notebook
 from tests.supervisor.gates import until
 from tests.supervisor.test_sweeps_end_to_end import finish
 from workbench import MLClient, command, notebook
+from workbench.client.environments import recipe_of
+from workbench.definition.command import Command
 from workbench.entities import Environment
 from workbench.environments.cache import Cache, FailedBuildError
 from workbench.errors import NotFoundError, ValidationException
@@ -46,11 +48,34 @@ def builds_in(client: MLClient, names: list[str]) -> int:
     return sum(json.loads(file.read_text())["built"] for file in told if file.exists())
 
 
+@pytest.fixture(scope="module")
+def shared_client(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> Iterator[MLClient]:
+    """A client on a workspace that the tests of this module share, in which ten jobs are prepared at once."""
+    with client_of(tmp_path_factory.mktemp("shared") / "workspace", mlflow_database) as client:
+        client.context.workspace.settings.write_text("slots = 10\n")
+        yield client
+
+
+def ten_at_once(client: MLClient, job: Command) -> list[str]:
+    """Submit a job ten times, let none of them build its environment before all want to, and return their names."""
+    assert isinstance(job.environment, Environment)
+    recipe = recipe_of(job.environment, client.context)
+    cache = Cache(Path(os.environ["WORKBENCH_CACHE"]), recipe.kind)
+    cache.folder.mkdir(parents=True, exist_ok=True)
+    with cache._lock(recipe.key, pytest.fail):
+        names = [str(client.jobs.create_or_update(job()).name) for _ in range(10)]
+        waits = "another job builds this environment; waiting for it"
+        logs = [client.context.workspace.trial(client.jobs.record(name).folder).log for name in names]
+        until(client, lambda: all(log.exists() and waits in log.read_text() for log in logs), names)
+        assert {client.jobs.record(name).status for name in names} == {"Preparing"}
+    until(client, lambda: all(client.jobs.record(name).status.is_finished for name in names), names)
+    assert {client.jobs.get(name).status for name in names} == {"Completed"}
+    return names
+
+
 def test_ten_jobs_with_one_new_environment_build_it_once(shared_client: MLClient) -> None:
     environment = Environment(requirements=["iniconfig==1.1.1"])  # no other test has built that
-    jobs = [shared_client.jobs.create_or_update(command(command=_SEES, environment=environment)) for _ in range(10)]
-    names = [str(job.name) for job in jobs]
-    until(shared_client, lambda: all(shared_client.jobs.get(name).status == "Completed" for name in names), names)
+    names = ten_at_once(shared_client, command(command=_SEES, environment=environment))
     assert builds_in(shared_client, names) == 1
     prefixes = {log_of(shared_client, name).splitlines()[-1] for name in names}
     assert len(prefixes) == 1
@@ -67,9 +92,53 @@ def test_the_second_job_builds_nothing_and_the_log_tells_of_the_first(ml_client:
     assert "Installed 1 package" in log_of(ml_client, first.name)
     history = [event.text for event in ml_client.context.store.events(str(first.name))]
     assert any(text.startswith("the environment is ready: built in") for text in history), history
-    second = finish(ml_client, command(command=_SEES, environment=Environment(requirements=lines[:1])))
+    same = Environment(requirements=lines[:1], python=sys._base_executable)  # type: ignore[attr-defined]
+    second = finish(ml_client, command(command=_SEES, environment=same))
     assert second.status == "Completed"
     assert len(log_of(ml_client, second.name).splitlines()) == 1
+    # Somebody has made room: without it, python would be whatever comes next in the PATH.
+    [prefix] = log_of(ml_client, second.name).splitlines()
+    (Path(prefix) / "bin" / "python").unlink()
+    third = finish(ml_client, command(command=_SEES, environment=same))
+    assert third.status == "Completed", third.error
+    assert "Installed 1 package" in log_of(ml_client, third.name)
+    assert log_of(ml_client, third.name).splitlines()[-1] == prefix
+
+
+def test_another_interpreter_makes_another_environment(shared_client: MLClient, tmp_path: Path) -> None:
+    def key(**fields: Any) -> str:
+        return recipe_of(Environment(requirements=["iniconfig==2.1.0"], **fields), shared_client.context).key
+
+    (tmp_path / "link").symlink_to(sys._base_executable)  # type: ignore[attr-defined]
+    assert key() == key(python=str(tmp_path / "link"))
+    other = tmp_path / "python"
+    other.write_text("#!/bin/sh\necho '[\"cpython 3.9.1\"]'\n")
+    other.chmod(0o755)
+    first = key(python=str(other))
+    assert first == key(python=str(other)) != key()
+    other.write_text("#!/bin/sh\necho '[\"cpython 3.9.2\"]'\n")  # as an update of the machine does
+    assert key(python=str(other)) not in {first, key()}
+
+
+def test_an_environment_that_was_deleted_is_not_there(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, "venv")
+    place = cache.place("key")
+
+    def build() -> dict[str, object]:
+        (place / "bin").mkdir(parents=True, exist_ok=True)
+        (place / "bin" / "python").write_text("")
+        (place / "bin" / "python").chmod(0o700)
+        (place / "pyvenv.cfg").write_text("")
+        return {"python": str(place / "bin" / "python")}
+
+    for part in (None, "bin/python", "pyvenv.cfg"):
+        if part is not None:
+            (place / part).unlink()
+        assert cache.facts("key") is None
+        assert cache.build_of("key") is None, part
+        assert cache.built("key", build, print)[1]
+        assert cache.build_of("key")
+        assert not cache.built("key", build, print)[1]
 
 
 def test_a_failed_build_is_the_jobs_error(ml_client: MLClient) -> None:

@@ -14,8 +14,7 @@ from workbench.client.context import Context
 from workbench.definition.assets import Data
 from workbench.definition.environment import Environment
 from workbench.definition.paths import where_paths_begin
-from workbench.definition.yaml_text import from_text
-from workbench.environments.packages import read_requirements, read_text
+from workbench.environments.packages import conda_content, read_requirements
 from workbench.errors import NotFoundError, ValidationException
 from workbench.store.records import AssetRecord
 from workbench.store.snapshots import take_snapshot
@@ -148,8 +147,8 @@ class EnvironmentOperations(AssetOperations[Environment]):
     def _definition(self, asset: Environment) -> dict[str, object]:
         """Return the environment with its files taken in, so that a version stays what it was."""
         told: dict[str, object] = asset.to_dict()
-        if isinstance(asset.conda_file, str):
-            told["conda_file"] = from_text(read_text(Path(asset.conda_file), "conda_file"), asset.conda_file)
+        if asset.conda_file is not None:
+            told["conda_file"] = conda_content(asset.conda_file)
         if asset.requirements is not None:
             told["requirements"] = list(read_requirements(asset.requirements))
         if asset.build is not None:

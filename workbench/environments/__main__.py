@@ -34,7 +34,7 @@ def main(recipe_file: str, cache: str, report: str, engine: str = "") -> int:
         else:
             from workbench.environments.images import build_image  # noqa: PLC0415
 
-            facts = build_image(recipe, engine, output)
+            facts = build_image(recipe, store, engine, output)
         return {**facts, "built": time.time(), "seconds": round(time.monotonic() - began, 3)}
 
     try:

@@ -58,13 +58,15 @@ class Cache:
     def facts(self, key: str) -> dict[str, Any] | None:
         """Return what is known of a built environment; None when it has to be built."""
         facts = read_json(self.marker(key))
-        return facts if isinstance(facts, dict) else None
+        return facts if isinstance(facts, dict) and _is_there(facts) else None
 
     def build_of(self, key: str) -> str | None:
         """Return what tells the environment that is there from an earlier one of this key; None if there is none."""
         try:
             told = self.marker(key).stat()
         except FileNotFoundError:
+            return None
+        if self.facts(key) is None:
             return None
         return f"{told.st_ino} {told.st_mtime_ns}"
 
@@ -119,3 +121,12 @@ class Cache:
             yield
         finally:
             os.close(descriptor)
+
+
+def _is_there(facts: Mapping[str, Any]) -> bool:
+    """Return whether a virtual environment can still run: who makes room may remove it, but not what tells of it.
+
+    Without it, ``python`` would be whatever comes next in the PATH.
+    """
+    python = facts.get("python")
+    return python is None or (os.access(python, os.X_OK) and (Path(python).parents[1] / "pyvenv.cfg").is_file())

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import EngineError
@@ -24,6 +27,7 @@ DISK_FULL = (
 )
 """What is said where an engine has no room."""
 
+_DEFAULT = "default"
 _SOCKET = "unix://"
 _TIMEOUT = 60  # seconds for one answer
 
@@ -126,7 +130,10 @@ def _places() -> Iterator[str]:
     if host := os.environ.get("DOCKER_HOST"):
         yield host
         return
-    yield _of_context() or f"{_SOCKET}/var/run/docker.sock"
+    if host := _of_context():
+        yield host
+        return
+    yield f"{_SOCKET}/var/run/docker.sock"
     runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
     for path in (f"{runtime}/docker.sock", f"{runtime}/podman/podman.sock", "/run/podman/podman.sock"):
         if os.path.exists(path):  # noqa: PTH110
@@ -134,16 +141,37 @@ def _places() -> Iterator[str]:
 
 
 def _of_context() -> str | None:
-    """Return the address in Docker's current context; None for the default one, or where there is none."""
-    from docker.context import ContextAPI  # noqa: PLC0415
-    from docker.errors import DockerException  # noqa: PLC0415
+    """Return the address in Docker's current context; None for the default one.
 
-    try:
-        context = ContextAPI.get_current_context()
-    except (DockerException, OSError, ValueError):
+    As Docker's own program finds it: its client for Python knows no ``DOCKER_CONTEXT``, nor contexts without settings.
+
+    Raises:
+        EngineError: there is no such context.
+    """
+    folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    named = os.environ.get("DOCKER_CONTEXT")
+    name = named or _field(folder / "config.json", "currentContext") or _DEFAULT
+    if name == _DEFAULT:
         return None
-    host = getattr(context, "Host", None)
-    return str(host).replace("http+unix://", _SOCKET) if host else None
+    meta = folder / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json"
+    if host := _field(meta, "Endpoints", "docker", "Host"):
+        return host
+    raise EngineError(
+        f"there is no Docker context {name!r}" if not meta.exists() else f"Docker's context {name!r} names no engine",
+        "DOCKER_CONTEXT" if named else "currentContext",
+        f"docker context ls shows them; or {'unset DOCKER_CONTEXT' if named else 'docker context use default'}",
+    )
+
+
+def _field(file: Path, *names: str) -> str | None:
+    """Return a text in a JSON file; None where there is none, or no such file."""
+    try:
+        value = json.loads(file.read_bytes())
+        for name in names:
+            value = value[name]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return value if isinstance(value, str) else None
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -10,14 +10,15 @@ from typing import Any
 
 from workbench.definition.paths import where_paths_begin
 from workbench.definition.yaml_text import from_text
+from workbench.environments.versions import of_conda
 from workbench.errors import NotFoundError, ValidationException
 
-__all__ = ["CondaFile", "read_conda_file", "read_requirements", "read_text"]
+__all__ = ["CondaFile", "conda_content", "read_conda_file", "read_requirements", "read_text"]
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _INCLUDE = re.compile(r"(?:-r|--requirement)[\s=]*(?P<path>\S.*)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_CONDA_PYTHON = re.compile(r"python\s*(?:={1,2}\s*(?P<version>\d+(?:\.\d+)*)(?:\.\*)?)?(?:=\S+)?")
+_CONDA_PYTHON = re.compile(r"(?:[^\s:]+::)?python(?P<asked>(?![\w.-]).*)")
 _COMES_ALONG = frozenset({"pip", "setuptools", "wheel"})  # what every environment has anyway
 _DEEPEST = 5  # files that include files
 
@@ -27,7 +28,7 @@ class CondaFile:
     """A conda file, taken apart.
 
     Args:
-        python: the version it wants, or None.
+        python: the versions that it wants, such as ``3.10`` or ``>=3.8,<3.12``, or None.
         pip: packages for pip, as requirement lines.
         conda: packages that only conda can install.
         channels: where from.
@@ -57,8 +58,12 @@ def read_requirements(value: str | Sequence[str], where: str = "requirements") -
     return tuple(sorted(set(_settled(lines, base, where, 0))))
 
 
-def read_conda_file(value: str | Mapping[str, Any], where: str = "conda_file") -> CondaFile:
-    """Return what a conda file, or the content of one, asks for.
+def conda_content(value: str | Mapping[str, Any], where: str = "conda_file") -> dict[str, Any]:
+    """Return what a conda file says, or what is given, with the files that its lines for pip include taken in.
+
+    Args:
+        value: path of the file, in whose folder those that it includes are looked for, or its content.
+        where: the field, for messages.
 
     Raises:
         NotFoundError: there is no such file.
@@ -67,18 +72,32 @@ def read_conda_file(value: str | Mapping[str, Any], where: str = "conda_file") -
     content = from_text(read_text(Path(value).expanduser(), where), value) if isinstance(value, str) else value
     if not isinstance(content, Mapping) or not isinstance(content.get("dependencies", []), list):
         raise ValidationException("it is no conda file", where, "Write channels: […] and dependencies: […]")
+    base = Path(value).expanduser().parent if isinstance(value, str) else Path.cwd()
+    settled = [
+        {"pip": list(_settled(_pip_lines(entry, where), base, where, 0))} if isinstance(entry, Mapping) else entry
+        for entry in content.get("dependencies", [])
+    ]
+    return {**content, "dependencies": settled} if settled else dict(content)
+
+
+def read_conda_file(value: str | Mapping[str, Any], where: str = "conda_file") -> CondaFile:
+    """Return what a conda file, or the content of one, asks for.
+
+    Raises:
+        NotFoundError: there is no such file.
+        ValidationException: it is no conda file.
+    """
+    content = conda_content(value, where)
     python, pip, conda = None, list[str](), list[str]()
     for entry in content.get("dependencies", []):
         if isinstance(entry, Mapping):
-            pip += _pip_lines(entry, where)
-        elif matched := _CONDA_PYTHON.fullmatch(str(entry).strip()):
-            python = matched["version"]
+            pip += entry["pip"]
+        elif (found := _CONDA_PYTHON.fullmatch(str(entry).strip())) and (asked := of_conda(found["asked"])) is not None:
+            python = asked or None
         elif _name_of(str(entry)) not in _COMES_ALONG:
             conda.append(str(entry).strip())
     channels = tuple(str(channel) for channel in content.get("channels") or ())
-    return CondaFile(
-        python=python, pip=read_requirements(pip, where), conda=tuple(sorted(set(conda))), channels=channels
-    )
+    return CondaFile(python=python, pip=tuple(sorted(set(pip))), conda=tuple(sorted(set(conda))), channels=channels)
 
 
 def read_text(path: Path, where: str) -> str:

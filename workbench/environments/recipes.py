@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from workbench.store.files import read_json
 
-__all__ = ["ImageRecipe", "Recipe", "VenvRecipe", "read_recipe"]
+__all__ = ["ImageRecipe", "Recipe", "VenvRecipe", "read_recipe", "tag_of"]
 
 _FORMAT = 1  # raised when the same recipe would be built in another way
 
@@ -81,7 +81,12 @@ class ImageRecipe(_Keyed):
     @property
     def tag(self) -> str:
         """The name of the image that trials run in."""
-        return f"workbench/environment:{self.key[:32]}" if self.is_built else self.image or ""
+        return tag_of(self.key) if self.is_built else self.image or ""
+
+
+def tag_of(key: str) -> str:
+    """Return the name of the image that is built of a recipe."""
+    return f"workbench/environment:{key[:32]}"
 
 
 Recipe: TypeAlias = VenvRecipe | ImageRecipe

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 from workbench.environments.cache import Cache
 from workbench.environments.output import Output
 from workbench.environments.recipes import VenvRecipe
+from workbench.environments.versions import allows
 from workbench.errors import NotFoundError
 from workbench.store.files import write_json
 
@@ -26,6 +28,7 @@ REPORTING = Path(__file__).resolve().parents[1] / "trial" / "bare.py"
 """The one file through which a program without the workbench reports."""
 
 _NOTED = ("ipykernel", "mlflow", "mlflow-skinny", "sqlalchemy")
+_RANGE = ("<", ">", "=", "!", "~")
 _TELL = "import json,platform as p,sys;print(json.dumps([p.python_implementation().lower()+' '+p.python_version()]))"
 _DISTRIBUTIONS = (
     "import json;from importlib.metadata import distributions;"
@@ -42,13 +45,14 @@ def interpreter(wanted: str | None, where: str = "python") -> tuple[str, str]:
     """Return the path of the interpreter that an environment is made from, and what it is.
 
     Args:
-        wanted: a version such as ``3.12``, a path, or None for the one that runs this.
+        wanted: a version such as ``3.12``, a path, or None for the one that runs this; that one is also taken where it
+            is in a range of versions, such as ``>=3.9``.
         where: the field, for messages.
 
     Raises:
         NotFoundError: there is none; the message says how to get it.
     """
-    if wanted is None:
+    if wanted is None or (wanted.startswith(_RANGE) and _is_this_one(wanted)):
         base = Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
         return str(base), f"{platform.python_implementation().lower()} {platform.python_version()}"
     found = Path(wanted).expanduser().absolute() if os.sep in wanted else _found_by_uv(wanted, where)
@@ -57,6 +61,13 @@ def interpreter(wanted: str | None, where: str = "python") -> tuple[str, str]:
         return str(found.resolve()), json.loads(told.stdout)[0]
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise NotFoundError(f"{str(found)!r} is no Python that runs here: {error}", where, "Check the path") from error
+
+
+def _is_this_one(versions: str) -> bool:
+    try:
+        return allows(versions, sys.version_info[:3])
+    except ValueError:
+        return False  # let uv read it
 
 
 def build_venv(recipe: VenvRecipe, store: Cache, output: Output) -> Mapping[str, Any]:
@@ -134,7 +145,7 @@ def _found_by_uv(version: str, where: str) -> Path:
         raise NotFoundError(
             f"no Python {version} on this machine",
             where,
-            f"Install it with: uv python install {version}. This one is {platform.python_version()}",
+            f"Install it with: uv python install {shlex.quote(version)}. This one is {platform.python_version()}",
         )
     return Path(told.stdout.strip())
 
