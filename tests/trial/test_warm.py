@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from workbench.store.workspace import open_workspace
 from workbench.supervisor.launch import start_host
 from workbench.supervisor.warm import ForkServer, WarmStarts
 from workbench.trial.devices import nvml_folder
-from workbench.trial.imports import imports_of
+from workbench.trial.imports import imports_of, imports_of_module
 from workbench.trial.processes import marked_processes
 from workbench.trial.report import FOLDER_VARIABLE
 from workbench.trial.spec import Exit, TrialSpec
@@ -112,11 +112,21 @@ def start(tmp_path: Path, server: ForkServer, place: Place) -> Start:
             environment=place.environment,
             **settings,
         ).write_into(folder)
-        pid = server.fork(folder, []) if how == "warm" else start_host(folder)
+        lease = [os.open(os.devnull, os.O_RDONLY)]
+        pid = server.fork(folder, lease) if how == "warm" else start_host(folder, lease)
+        os.close(*lease)
         assert pid is not None
         return folder, pid
 
     return start
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_to_inherit() -> None:
+    """Keep from cold starts what this process was started with: no supervisor has it."""
+    for path in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            os.set_inheritable(int(path.name), False)
 
 
 def ended(folder: TrialFolder, pid: int) -> Exit:
@@ -136,7 +146,8 @@ PROGRAMS = {
     "    print(s.encoding, s.errors, s.line_buffering, s.write_through, s.isatty(), s.fileno())",
     "its signals": "import signal as s\nprint([str(s.getsignal(n)) for n in (1, 2, 3, 13, 15, 17)])\n"
     "print(s.pthread_sigmask(s.SIG_BLOCK, []))",
-    "its descriptors": "import os; print(sorted(int(fd) for fd in os.listdir('/proc/self/fd'))[:4])",
+    "its descriptors": "import os; print({fd: os.path.realpath(f'/proc/self/fd/{fd}') for fd in range(1 << 16) "
+    "if os.path.lexists(f'/proc/self/fd/{fd}')})",
     "its session": "import os; print(os.getsid(0) == os.getpid(), os.getpgid(0) == os.getpid())",
     "its limits": "import resource, os; print(resource.getrlimit(resource.RLIMIT_NOFILE), os.sched_getaffinity(0))",
     "input": "import sys; print(repr(sys.stdin.read()))",
@@ -153,6 +164,12 @@ PROGRAMS = {
     "exit handlers": "import atexit; atexit.register(print, 'bye'); print('hi')",
     "threads": "import threading, time\ndef late():\n    e.wait()\n    print('late')\ne = threading.Event()\n"
     "threading.Thread(target=late).start()\nprint('first')\ne.set()",
+    "daemons": "import threading, math\ndef busy():\n    began.set()\n    while True:\n        math.sqrt(2)\n"
+    "class Late:\n    def __del__(self):\n        print('late', math.pi > 3)\nlate = Late()\n"
+    "began = threading.Event()\n"
+    "f = open('outputs/left.txt', 'w')\nf.write('kept')\n"
+    "for _ in range(2):\n    threading.Thread(target=busy, daemon=True).start()\nbegan.wait()\nraise SystemExit(3)",
+    "what C prints": "import ctypes; ctypes.CDLL(None).printf(b'from C')",
     "a file left open": "f = open('outputs/left.txt', 'w')\nf.write('kept')",
     "a child": "import subprocess, sys; print(subprocess.check_output([sys.executable, '-c', 'print(1)']))",
     "multiprocessing": "import multiprocessing as m\ndef f(x):\n    return x + 1\n"
@@ -459,10 +476,10 @@ def test_imports_are_found_through_the_programs_own_files(tmp_path: Path) -> Non
     (tmp_path / "train.py").write_text("import numpy as np, helper\nfrom sklearn.svm import SVC\nfrom . import x\n")
     (tmp_path / "helper.py").write_text("import pandas\ndef f():\n    import mlflow.pyfunc\nimport train\n")
     (tmp_path / "unused.py").write_text("import torch\n")
-    assert set(imports_of(tmp_path / "train.py", tmp_path)) == {"numpy", "sklearn.svm", "pandas", "mlflow.pyfunc"}
+    assert set(imports_of(tmp_path / "train.py", [tmp_path])) == {"numpy", "sklearn.svm", "pandas", "mlflow.pyfunc"}
     (tmp_path / "broken.py").write_text("import (")
-    assert imports_of(tmp_path / "broken.py", tmp_path) == []
-    assert imports_of(tmp_path / "none.py", tmp_path) == []
+    assert imports_of(tmp_path / "broken.py", [tmp_path]) == []
+    assert imports_of(tmp_path / "none.py", [tmp_path]) == []
 
 
 def test_imports_are_found_in_the_cells_of_a_notebook(tmp_path: Path) -> None:
@@ -471,13 +488,90 @@ def test_imports_are_found_in_the_cells_of_a_notebook(tmp_path: Path) -> None:
         tmp_path / "a.ipynb",
         "import numpy as np\n%matplotlib inline\n!pip list",
         "%%bash\nimport nothing",
-        "%%time\nfor _ in []:\n    %run x.py\nimport helper",
+        "%%time\nfor _ in []:\n    %who\nimport helper",
         "files = !ls\nhelper?\nfrom sklearn.svm import SVC",
         "import broken (",
     )
-    assert set(imports_of(book, tmp_path)) == {"numpy", "pandas", "sklearn.svm"}
+    assert set(imports_of(book, [tmp_path])) == {"numpy", "pandas", "sklearn.svm"}
     (tmp_path / "none.ipynb").write_text('{"cells": 1}')
-    assert imports_of(tmp_path / "none.ipynb", tmp_path) == []
+    assert imports_of(tmp_path / "none.ipynb", [tmp_path]) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "os.environ['A'] = 'b'",
+        "os.environ.setdefault('A', 'b')",
+        "os.environ.update(A='b')",
+        "os.environ |= {'A': 'b'}",
+        "del os.environ['A']",
+        "from os import environ\nenviron['A'], x = 1, 2",
+        "os.putenv('A', 'b')",
+        "dotenv.load_dotenv()",
+        "import sys\nsys.path.insert(0, 'src')",
+        "sys.path = ['src'] + sys.path",
+        "sys.path[:0] = ['src']",
+        "sys.path += ['src']",
+        "sys.modules['x'] = None",
+        "os.chdir('src')",
+        "if True:\n    with x:\n        os.environ['A'] = 'b'",
+        "def f():\n    os.environ['A'] = 'b'\nf()",
+        "import changing",
+        "from package import changing",
+        "from package.deep import x",
+    ],
+)
+def test_what_is_imported_after_the_environment_was_changed_is_not_found(tmp_path: Path, change: str) -> None:
+    for own in ("changing.py", "package/__init__.py", "package/changing.py", "package/deep.py"):
+        (tmp_path / own).parent.mkdir(exist_ok=True)
+        (tmp_path / own).write_text("import os\nos.environ['A'] = 'b'\n" if "changing" in own else "")
+    (tmp_path / "package" / "deep.py").write_text("from . import changing\n")
+    code = "import os, numpy\ndef later():\n    import torch\n{}\nimport pandas\nlater()\n"
+    (tmp_path / "train.py").write_text(code.format(change))
+    assert set(imports_of(tmp_path / "train.py", [tmp_path])) <= {"os", "numpy", "sys"}
+    reads = "os.environ.get('A', os.environ['A']); x = dict(os.environ); print(sys.path, sys.path.index(''))"
+    (tmp_path / "train.py").write_text(code.format(reads))
+    assert imports_of(tmp_path / "train.py", [tmp_path]) == ["os", "numpy", "pandas", "torch"]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "%env A=b",
+        "%env A b",
+        "%set_env A b",
+        "%cd src",
+        "%run x.py",
+        "%dotenv",
+        "!pip install pandas",
+        "%pip install pandas",
+        "%%writefile pandas.py\nx = 1",
+    ],
+)
+def test_what_a_kernels_own_words_change_counts_too(tmp_path: Path, cell: str) -> None:
+    book = write_notebook(tmp_path / "a.ipynb", "import numpy", cell, "import pandas")
+    assert imports_of(book, [tmp_path]) == ["numpy"]
+    for harmless in ("%env", "%env A", "!ls", "%matplotlib inline", "x = 5 % cd"):
+        book = write_notebook(tmp_path / "a.ipynb", "import numpy", harmless, "import pandas")
+        assert imports_of(book, [tmp_path]) == ["numpy", "pandas"]
+
+
+def test_imports_of_a_program_that_is_run_as_a_module_are_found(tmp_path: Path) -> None:
+    for path, text in {
+        "pkg/__init__.py": "import pandas",
+        "pkg/train.py": "import numpy\nfrom .parts import deep\nfrom ..other import x",
+        "pkg/parts/deep.py": "import scipy",
+        "pkg/__main__.py": "import torch",
+        "src/lib.py": "import yaml",
+        "tool.py": "import lib, sklearn",
+    }.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / path).write_text(text)
+    assert imports_of_module("pkg.train", [tmp_path]) == ["pandas", "numpy", "scipy"]
+    assert imports_of_module("pkg", [tmp_path]) == ["pandas", "torch"]
+    assert imports_of_module("tool", [tmp_path, tmp_path / "src"]) == ["yaml", "sklearn"]
+    assert imports_of_module("torch.distributed.run", [tmp_path]) == ["torch.distributed"]
+    assert imports_of_module("timeit", [tmp_path]) == []
 
 
 def test_what_importing_prints_and_does_to_the_environment_is_as_in_a_cold_start(tmp_path: Path) -> None:

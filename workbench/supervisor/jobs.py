@@ -237,14 +237,15 @@ class Jobs:
         record = self._board[name]
         folder = self._board.folder_of(record)
         launch = self._board.job_of(record).launch
-        if self._warm.is_warming(spec, launch):
+        is_warming = self._warm.is_warming(spec, launch)
+        pid = None if is_warming else self._warm.start_host(spec, launch, folder, placement.lease.fds)
+        if is_warming or (pid is None and self._warm.is_warming(spec, launch)):  # what was ready had grown old
             if name not in self._warming:
                 self._board.change(name, reason=_WARMING)
                 self._warming[name] = spec, placement
             return
         if self._warming.pop(name, None):
             self._board.change(name, reason=None)
-        pid = self._warm.start_host(spec, launch, folder, placement.lease.fds)
         pid = pid or self._engine_starts.start_host(spec, folder, placement.lease.fds)
         pid = pid or start_host(folder, placement.lease.fds)
         self._keep(self._handle(record, pid, tuple(gpu.uuid for gpu in placement.gpus)))

@@ -19,7 +19,8 @@ from typing import Any
 from workbench.environments.cache import Cache
 from workbench.store.files import OWNER_ONLY, TrialFolder, WorkspaceFolder, read_json
 from workbench.trial.fork_server import ENVIRONMENT_ROOM_SIZE, command_line
-from workbench.trial.imports import imports_of
+from workbench.trial.imports import imports_of, imports_of_module
+from workbench.trial.search_path import relative_entries, without_relative
 from workbench.trial.spec import TrialSpec
 from workbench.trial.warm_process import ENVIRONMENT_ROOM
 
@@ -83,8 +84,11 @@ class WarmStarts:
         if not (self._enabled and spec.words):
             return None
         environment = self._environment(spec)
-        modules = launch.get("preload") or self._imports(spec)
         notebook = spec.notebook is not None
+        if notebook and relative_entries(environment):
+            return None  # its kernel is made before there is a folder that they could mean
+        preload = launch.get("preload")
+        modules = self._imports(spec, relative_entries(environment)) if preload is None else preload
         build = _build_of(spec)
         facts = [launch["python"], build, sorted(environment.items()), modules, notebook]
         key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
@@ -133,14 +137,29 @@ class WarmStarts:
         return {name: value for name, value in all_of_it.items() if not name.startswith(_OF_ONE_TRIAL)}
 
     @staticmethod
-    def _imports(spec: TrialSpec) -> list[str]:
-        script = [spec.notebook["path"]] if spec.notebook else spec.words[1] if spec.words else []
-        if spec.snapshot is None or len(script) != 1 or not isinstance(script[0], str):
+    def _imports(spec: TrialSpec, folders: Sequence[str]) -> list[str]:
+        """Return what a trial's code imports that is not its own.
+
+        Args:
+            spec: of the trial.
+            folders: from which it imports its own, besides the one that every program does.
+        """
+        words = (
+            [spec.notebook["path"]] if spec.notebook else ["".join(map(_plain, word)) for word in spec.words or ()][1:]
+        )
+        if spec.snapshot is None or not words:
             return []
         root = Path(spec.snapshot)
-        path = root / script[0]
+        roots = [root / folder for folder in folders]
+        if words[0] == "-m":
+            return imports_of_module(words[1], [root, *roots])
+        path = root / words[0]
         beside = root if spec.notebook else path.parent  # a kernel starts in the working directory
-        return imports_of(path, beside) if path.resolve().is_relative_to(root) else []
+        return imports_of(path, [beside, *roots]) if path.resolve().is_relative_to(root) else []
+
+
+def _plain(part: str | Mapping[str, str]) -> str:
+    return part if isinstance(part, str) else "${}"  # no name of a file or module
 
 
 def _build_of(spec: TrialSpec) -> str | None:
@@ -175,10 +194,14 @@ class ForkServer:
         self._asked = time.monotonic()
         self._python = python
         self._environment = environment
-        self._modules = list(modules)
+        self._wanted = list(modules)
         self._workspace = workspace
         self._notebook = notebook
         self._apart = apart
+        self._begin()
+
+    def _begin(self) -> None:
+        self._modules = self._wanted
         self._started = time.monotonic()
         self._start()
 
@@ -194,7 +217,7 @@ class ForkServer:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env={**self._environment, ENVIRONMENT_ROOM: "-" * ENVIRONMENT_ROOM_SIZE},
+                env={**without_relative(self._environment), ENVIRONMENT_ROOM: "-" * ENVIRONMENT_ROOM_SIZE},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
@@ -225,6 +248,11 @@ class ForkServer:
         answer = self._ask({"folder": str(folder.root)}, lease)
         if answer is None:
             self._give_up("it does not answer")
+            return None
+        if "pid" not in answer:
+            _log.info("what trials are forked from is made anew: %s has changed", answer["changed"])
+            self.close()
+            self._begin()
             return None
         return int(answer["pid"])
 
@@ -283,10 +311,10 @@ class ForkServer:
         self._modules = [module for module in self._modules if module not in modules]
         self._start()
 
-    def _ask(self, request: Mapping[str, str], lease: Sequence[int]) -> dict[str, int] | None:
+    def _ask(self, request: Mapping[str, str], lease: Sequence[int]) -> dict[str, Any] | None:
         try:
             socket.send_fds(self._channel, [json.dumps(request).encode()], list(lease))
-            answer: dict[str, int] = json.loads(self._channel.recv(1 << 16))
+            answer: dict[str, Any] = json.loads(self._channel.recv(1 << 16))
         except (OSError, ValueError):
             return None
         return answer

@@ -21,8 +21,11 @@ from typing import Any, NoReturn
 
 from workbench.store.files import WorkspaceFolder
 from workbench.trial.apart import Modules, set_aside
+from workbench.trial.freshness import Freshness, files_read
 from workbench.trial.processes import end_with_parent
+from workbench.trial.randomness import seeds_kept
 from workbench.trial.report import FOLDER_VARIABLE, poke
+from workbench.trial.search_path import hidden_script_folder
 from workbench.trial.spare import Ready, Spare
 from workbench.trial.warm_process import Changes, changes_since, remark_environment
 
@@ -68,21 +71,23 @@ def main(channel: int) -> None:
         if greeting is None:
             return
         before = dict(os.environ)
-        with _programs_modules(apart=greeting["apart"]) as modules, _surroundings(greeting["within"]) as was_asked:
-            unwanted = _preload(greeting["modules"], was_asked)
-        if unwanted:
-            _send(supervisor, {"without": unwanted})
-            return
-        for module, function in greeting["prepare"]:
-            _prepare(module, function, greeting["workspace"])
+        with files_read() as read, hidden_script_folder(), seeds_kept():
+            with _programs_modules(apart=greeting["apart"]) as modules, _surroundings(greeting["within"]) as was_asked:
+                unwanted = _preload(greeting["modules"], was_asked)
+            if unwanted:
+                _send(supervisor, {"without": unwanted})
+                return
+            for module, function in greeting["prepare"]:
+                _prepare(module, function, greeting["workspace"])
         if trouble := _unfit():
             _send(supervisor, {"unfit": trouble})
             return
+        freshness = Freshness([*sys.modules.values(), *(modules or {}).values()], read, sys.path)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are collected by the kernel
         gc.collect()
         gc.freeze()  # what is there now is never looked at again, so that forks go on sharing it
         preloaded = frozenset(sys.modules if modules is None else modules)
-        hosts = _Hosts(supervisor, preloaded, changes_since(before), greeting["ahead"], modules)
+        hosts = _Hosts(supervisor, preloaded, changes_since(before), greeting["ahead"], modules, freshness)
         _send(supervisor, {"ready": len(preloaded)})
         poke(WorkspaceFolder(Path(greeting["workspace"])).wake)
         hosts.serve()
@@ -97,6 +102,7 @@ class _Hosts:
         changes: what these have done to the environment.
         ahead: see :class:`~workbench.trial.spare.Spare`; empty for nothing.
         modules: what programs find imported, where that is not what this process has imported.
+        freshness: tells whether all that is still what a program would import.
     """
 
     def __init__(
@@ -106,21 +112,26 @@ class _Hosts:
         changes: Changes,
         ahead: Sequence[str],
         modules: Modules | None,
+        freshness: Freshness,
     ) -> None:
         self._supervisor = supervisor
         self._preloaded = preloaded
         self._changes = changes
         self._ahead = ahead
         self._modules = modules
+        self._freshness = freshness
         self._waiting: tuple[int, socket.socket] | None = None
 
     def serve(self) -> None:
-        """Fork a host for each message until there is nobody to send any."""
+        """Fork a host for each message until there is nobody to send any, or what was imported has changed."""
         while True:
             if self._ahead and self._waiting is None:
                 self._fork_ahead()
             request, lease = _receive(self._supervisor)
             if request is None:
+                return
+            if changed := self._freshness.what_changed():
+                _send(self._supervisor, {"changed": changed})
                 return
             pid = self._hand_over(request, lease) or self._fork(request["folder"], lease)
             for descriptor in lease:

@@ -23,6 +23,7 @@ from workbench.trial.leases import keep_private
 from workbench.trial.preparing import builder, lacks_its_image, unfit, why_it_failed
 from workbench.trial.processes import FRESH_SIGNALS, adopt_orphans, descendants, end_tree
 from workbench.trial.report import poke
+from workbench.trial.search_path import is_shadowed
 from workbench.trial.sockets import remove_sockets
 from workbench.trial.spec import LOST, Exit, TrialSpec
 from workbench.trial.warm_process import MARKS, become_python, remark_environment
@@ -115,7 +116,8 @@ def _run(spec: TrialSpec, folder: TrialFolder, ready: Ready | None) -> Exit:
         # It was there when the environment was looked for: make it again, once.
         return _make_environment(spec, folder) or _run_container(spec, folder, gone, warm=_has_client(ready))
     started = time.time()
-    child = _start(spec, folder) if ready is None or not spec.words else _fork(spec, folder, ready)
+    child = None if ready is None or not spec.words else _fork(spec, folder, ready)
+    child = child or _start(spec, folder)
     write_json(folder.host, {**(read_json(folder.host) or {}), "child": {"pid": child, "time": started}})
     poke(spec.wake)
     cause, status = _wait(child, None if spec.timeout is None else time.monotonic() + spec.timeout)
@@ -302,10 +304,14 @@ def _spawn(command: list[str], variables: Mapping[str, str], log: Path) -> int:
     )
 
 
-def _fork(spec: TrialSpec, folder: TrialFolder, ready: Ready) -> int:
-    """Start the command as a fork of this process, which has imported what it needs."""
+def _fork(spec: TrialSpec, folder: TrialFolder, ready: Ready) -> int | None:
+    """Start the command as a fork of this process, which has imported what it needs; None where it needs another."""
     variables = (read_json(Path(spec.surroundings)) or {}) | spec.variables
     words = ["".join(_text_of(part, variables) for part in word) for word in spec.words or ()]
+    if is_shadowed(words[1:], variables, ready.preloaded):
+        if ready.spare is not None:
+            ready.spare.dismiss()
+        return None
     if ready.spare is not None and (pid := ready.spare.become(words[1:], variables, str(folder.log))):
         return pid
     pid = os.fork()

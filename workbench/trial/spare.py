@@ -74,6 +74,10 @@ class Spare:
                 return None
         return self._pid
 
+    def dismiss(self) -> None:
+        """Let it end without having become anything."""
+        self._channel.close()
+
 
 @dataclass(frozen=True)
 class Ready:

@@ -22,9 +22,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from workbench.trial import randomness
 from workbench.trial.apart import Modules, put_in_place
 from workbench.trial.processes import FRESH_SIGNALS
 from workbench.trial.report import FOLDER_VARIABLE
+from workbench.trial.search_path import resolve_relative, set_script_folder
 
 __all__ = [
     "ENVIRONMENT_ROOM",
@@ -78,6 +80,7 @@ def become_python(
         os.environ.update(variables)
         renew_process()
         make(changes or {})
+        resolve_relative()
         if modules is not None:
             put_in_place(modules)
         code = _run(words)
@@ -137,9 +140,7 @@ def renew_process() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     _renew_streams()
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        numpy_random.seed()  # forks share the state; Python's own generator starts anew by itself
+    randomness.renew()
 
 
 def _renew_descriptors(log: str, keep: Sequence[int]) -> None:
@@ -197,7 +198,7 @@ def _run_script(main: types.ModuleType, words: Sequence[str]) -> None:
     script = words[0]
     sys.argv[:] = words
     folder = os.path.dirname(os.path.realpath(script))  # noqa: PTH120
-    sys.path[0] = folder
+    set_script_folder(folder)
     try:
         source = Path(script).read_bytes()
     except OSError as error:
@@ -215,10 +216,7 @@ def _run_module(words: Sequence[str], *, safe_path: bool = False) -> None:
     import runpy  # noqa: PLC0415 - only this way of starting needs it
 
     sys.argv[:] = words
-    if safe_path:
-        del sys.path[0]
-    else:
-        sys.path[0] = os.getcwd()  # noqa: PTH109
+    set_script_folder(None if safe_path else os.getcwd())  # noqa: PTH109
     try:
         trouble = "" if importlib.util.find_spec(words[0]) else f"No module named {words[0]}"
     except ImportError as error:
@@ -260,15 +258,33 @@ def leave(code: int, preloaded: frozenset[str]) -> NoReturn:
     try:
         threading._shutdown()  # type: ignore[attr-defined]  # joins the threads that are no daemons
         atexit._run_exitfuncs()
-        for name, module in list(sys.modules.items()):
-            if (
-                (name == "__main__" or name not in preloaded)
-                and isinstance(module, types.ModuleType)
-                and name != __name__
-            ):
-                module.__dict__.clear()  # files that were left open are written here
+        if len(sys._current_frames()) > 1:
+            _finalize(code)
+        else:
+            _clear_modules(preloaded)
         gc.collect()
         sys.stdout.flush()
         sys.stderr.flush()
+        ctypes.CDLL(None).fflush(None)  # what libraries have printed past Python
     finally:
         os._exit(code)
+
+
+def _clear_modules(preloaded: frozenset[str]) -> None:
+    for name, module in list(sys.modules.items()):
+        if (name == "__main__" or name not in preloaded) and isinstance(module, types.ModuleType) and name != __name__:
+            module.__dict__.clear()  # files that were left open are written here
+
+
+def _finalize(code: int) -> None:
+    """End as the interpreter itself does, where there are daemon threads: only it can keep them from running on.
+
+    They would see disappear what they use. It takes longer. What libraries have registered to be done at the very end
+    is not done: it may wait for threads that a fork loses.
+    """
+    library = ctypes.CDLL(None)
+    if hasattr(library, "on_exit"):
+        library.on_exit(ctypes.cast(library._exit, ctypes.c_void_p), None)
+        sys.stdout.flush()
+        library.fflush(None)
+        ctypes.pythonapi.Py_Exit(code)
