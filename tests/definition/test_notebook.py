@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench import Input, notebook
+from workbench import Input, command, notebook
 from workbench.definition.checks import check
 from workbench.definition.command import child
 from workbench.definition.notebook import Notebook
@@ -109,3 +109,14 @@ def test_mistakes_are_refused() -> None:
     space, objective = {"x": LogUniform(0, 1)}, {"goal": "maximize", "primary_metric": "m"}
     with pytest.raises(ValidationException, match=r"trial\.command: has a notebook too"):
         check(Sweep(trial=both, search_space=space, objective=objective))
+
+
+@pytest.mark.parametrize("preload", [None, [], ["torch", "sklearn.svm"]])
+def test_what_is_imported_ahead_is_kept_by_yaml_records_and_sweeps(tmp_path: Path, preload: list[str] | None) -> None:
+    path = tmp_path / "job.yml"
+    for one in (notebook("train.ipynb", preload=preload), command(command="python x.py", preload=preload)):
+        dump(one, path)
+        again = [load_job(path), job_from_record(to_record(one)), one(x=3) if isinstance(one, Notebook) else one()]
+        assert [job.preload for job in again if not isinstance(job, Sweep)] == [preload] * 3
+        sweep = one.sweep(primary_metric="a", goal="minimize", search_space={"x": LogUniform(-6, -1)})
+        assert sweep.trial.preload == preload

@@ -228,6 +228,48 @@ def test_two_sweeps_at_once_do_not_mix(shared_client: MLClient, write_code: Writ
         assert [child.score for child in trials(shared_client, done)] == [base, base + 1, base + 2, base + 3]
 
 
+THREADS_AT_IMPORT = """
+import os, sys, threading
+if "workbench.trial.fork_server" in sys.modules:
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    open(os.environ["WHO"], "w").write(str(os.getpid()))
+"""
+
+WAITS_FOR_THE_SERVER = """
+import os, select, sys
+if sys.argv[1] == "0":
+    with open(os.environ["WHO"]) as who:
+        pid = int(who.read())
+    try:
+        select.select([os.pidfd_open(pid)], [], [])
+    except ProcessLookupError:
+        pass
+if sys.argv[1] == "1000":
+    import threads_at_import
+"""
+
+
+def test_a_trial_that_starts_cold_as_its_server_is_of_no_use_says_so(
+    shared_client: MLClient, write_code: WriteCode, tmp_path: Path
+) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "threads_at_import.py").write_text(THREADS_AT_IMPORT)
+    os.mkfifo(tmp_path / "who")
+    job = command(
+        code=write_code(WAITS_FOR_THE_SERVER),
+        command="python train.py ${{inputs.x}}",
+        inputs={"x": 0},
+        environment_variables={"PYTHONPATH": str(tmp_path / "lib"), "WHO": str(tmp_path / "who")},
+    )
+    sweep = job(x=Choice([0, 1])).sweep(
+        primary_metric="none", goal="maximize", sampling_algorithm="grid", max_concurrent_trials=1
+    )
+    done = finish(shared_client, sweep)
+    told = [event.text for event in shared_client.context.store.events(f"{done.name}_1") if event.kind == "start"]
+    assert len(told) == 1
+    assert re.fullmatch(r"it starts cold: importing started threads \(.*\), which a fork loses", told[0])
+
+
 def test_the_caller_may_be_killed_right_after_submitting(ml_client: MLClient, write_code: WriteCode) -> None:
     script = f"""
 import os, signal

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import workbench.supervisor.warm
+from tests.chaos.processes import children
 from tests.trial.test_warm import ended
 from workbench.definition.words import to_words
 from workbench.store.files import TrialFolder
 from workbench.store.workspace import open_workspace
 from workbench.supervisor.launch import start_host
-from workbench.supervisor.warm import ForkServer
+from workbench.supervisor.warm import ForkServer, WarmStarts
 from workbench.trial.report import FOLDER_VARIABLE
 from workbench.trial.spec import TrialSpec
 
@@ -50,13 +56,20 @@ class Bench:
         assert server.wait(60), self.workspace.warm_log.read_text()
         return server
 
-    def run(self, server: ForkServer | None, code: str, command: str = "python train.py") -> str:
+    def run(self, server: ForkServer | None, code: str, command: str = "python train.py", **variables: str) -> str:
         """Run a program, warm where there is a server; return what it printed."""
+        folder, spec = self.trial(code, command, **variables)
+        spec.write_into(folder)
+        return self.printed(folder, start_host(folder) if server is None else server.fork(folder, []))
+
+    def trial(self, code: str, command: str = "python train.py", **variables: str) -> tuple[TrialFolder, TrialSpec]:
         self.runs += 1
         (self.code / "train.py").write_text(code)
         folder = TrialFolder(self.root / f"trial{self.runs}")
-        TrialSpec(
+        marks = {FOLDER_VARIABLE: str(folder.root), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        spec = TrialSpec(
             name="t",
+            parent="s",
             folder="t",
             command=command,
             words=to_words(command),
@@ -66,12 +79,11 @@ class Bench:
             display_name="t",
             created=0.0,
             snapshot=str(self.code),
-            variables={
-                FOLDER_VARIABLE: str(folder.root),
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            },
-        ).write_into(folder)
-        pid = start_host(folder) if server is None else server.fork(folder, [])
+            variables=marks | variables,
+        )
+        return folder, spec
+
+    def printed(self, folder: TrialFolder, pid: int | None) -> str:
         assert pid is not None
         ended(folder, pid)
         assert folder.host_log.read_text() == ""
@@ -240,3 +252,103 @@ def test_numbers_are_each_trials_own_where_no_seed_is_left(bench: Bench) -> None
     code = "import drawn, random, numpy\nprint(random.random(), numpy.random.rand())"
     numbers = [number for _ in range(2) for number in bench.run(server, code).split()]
     assert len(set(numbers)) == 4
+
+
+@pytest.mark.parametrize(
+    ("preload", "found"), [(None, "numpy"), (["seen"], "seen"), ([], ""), (["seen", "numpy"], "seen numpy")]
+)
+@pytest.mark.parametrize("command", ["python train.py", "python -m train"])
+def test_what_is_imported_ahead_is_what_the_job_says_or_what_its_code_imports(
+    bench: Bench, command: str, preload: list[str] | None, found: str
+) -> None:
+    code = "import sys\nprint(*(name for name in ('seen', 'numpy') if name in sys.modules))\nimport numpy"
+    launch = {"python": sys.executable, "preload": preload}
+    with closing(WarmStarts(bench.workspace, enabled=True)) as warm:
+        folder, spec = bench.trial(code, command)
+        assert warm.start_host(spec, launch, folder, []) is None
+        [server] = warm._servers.values()
+        assert server.wait(60)
+        spec.write_into(folder)
+        assert bench.printed(folder, warm.start_host(spec, launch, folder, [])).strip() == found
+
+
+def test_a_limit_of_cores_holds_for_what_was_imported_without_it(bench: Bench) -> None:
+    code = WARM + "import numpy, os\nprint(warm, 'numpy' in sys.modules, os.environ['OMP_NUM_THREADS'])"
+    server = bench.server()
+    for limit in ("1", "2"):
+        assert bench.run(server, code, OMP_NUM_THREADS=limit) == f"True True {limit}\n"
+
+
+def test_cuda_that_was_initialized_when_something_was_imported_is_not_forked(bench: Bench) -> None:
+    (bench.library / "torch.py").write_text("class cuda:\n    used = False\n    is_initialized = lambda: cuda.used\n")
+    (bench.library / "uses.py").write_text("import torch\ntorch.cuda.used = True\n")
+    for modules, why in ((["torch"], ""), (["uses"], "importing initialized CUDA, which does not work in a fork")):
+        server = ForkServer(sys.executable, bench.environment, modules, bench.workspace)
+        bench.servers.append(server)
+        assert server.wait(60) == (not why)
+        assert server.trouble == why
+
+
+def test_many_trials_leave_nothing_behind_in_server_and_supervisor(bench: Bench) -> None:
+    before = set(children(os.getpid()))
+    server = bench.server("json", "numpy")
+    [pid] = set(children(os.getpid())) - before
+
+    def facts() -> list[int]:
+        status = Path(f"/proc/{pid}/status").read_text()
+        kilobytes = int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+        return [kilobytes, *(len([*Path(f"/proc/{one}/fd").iterdir()]) for one in (pid, os.getpid()))]
+
+    for _ in range(3):
+        bench.run(server, "pass")
+    memory, *descriptors = facts()
+    for _ in range(30):
+        bench.run(server, "pass")
+    now, *descriptors_now = facts()
+    assert descriptors_now == descriptors
+    assert now <= memory + 1024
+
+
+def test_a_server_that_was_of_no_use_is_tried_again_after_longer_and_longer(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now=1000.0)
+    clock.monotonic = lambda: clock.now
+    before = set(children(os.getpid()))
+    server = bench.server()
+    monkeypatch.setattr(workbench.supervisor.warm, "time", clock)
+
+    def kill() -> None:
+        [pid] = set(children(os.getpid())) - before
+        os.kill(pid, signal.SIGKILL)
+        assert server.fork(TrialFolder(bench.root / "none"), []) is None
+        assert server.trouble == "it does not answer"
+
+    def seconds_until_it_is_tried_again() -> int:
+        for seconds in range(5000):
+            server.fork(TrialFolder(bench.root / "none"), [])
+            if not server.trouble:
+                return seconds
+            clock.now += 1
+        raise AssertionError("never")
+
+    kill()
+    assert seconds_until_it_is_tried_again() == 30
+    with monkeypatch.context() as patch:
+        patch.setattr(workbench.supervisor.warm, "time", time)
+        assert server.wait(60)
+    assert bench.run(server, WARM + "print(warm)") == "True\n"
+    kill()
+    server._python = "/no/such/python"
+    assert [seconds_until_it_is_tried_again_in_vain(server, clock, bench) for _ in range(7)] == [
+        *(30, 60, 120, 240, 480, 960, 960)
+    ]
+
+
+def seconds_until_it_is_tried_again_in_vain(server: ForkServer, clock: SimpleNamespace, bench: Bench) -> int:
+    planned = server._again
+    started = clock.now
+    while server._again == planned:
+        clock.now += 1
+        server.fork(TrialFolder(bench.root / "none"), [])
+    return int(clock.now - started)

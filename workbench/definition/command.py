@@ -99,7 +99,7 @@ def command(
         priority: see ``QueueSettings``.
         parent_job_name: the job that this one belongs to.
         retries: how often it is tried again after a failure, or after each cause: ``{"host_lost": 2}``; not in Azure.
-        preload: modules that a fork server imports for it; not in Azure.
+        preload: modules that a fork server imports for it, instead of those that its code imports; not in Azure.
         metric_patterns: regular expressions by metric, for programs that only print; not in Azure. See
             ``workbench.definition.printing.as_metric_patterns``.
 

@@ -69,6 +69,7 @@ def notebook(
     job_tier: str | None = None,
     priority: str | None = None,
     parent_job_name: str | None = None,
+    preload: list[str] | None = None,
 ) -> Notebook:
     """Describe a notebook job; nothing runs before it is submitted.
 
@@ -99,6 +100,7 @@ def notebook(
         job_tier: see ``QueueSettings``.
         priority: see ``QueueSettings``.
         parent_job_name: the job that this one belongs to.
+        preload: modules that a fork server imports for it, instead of those that its cells import.
 
     Raises:
         ValidationException: an argument is wrong; the message names it.
@@ -129,4 +131,5 @@ def notebook(
         services=services,
         queue_settings=part_or_none(QueueSettings, None, job_tier=job_tier, priority=priority),
         parent_job_name=parent_job_name,
+        preload=preload,
     )

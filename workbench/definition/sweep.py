@@ -42,7 +42,7 @@ class Trial(Checked):
         resources: what one trial may use.
         distribution: kept, without effect here.
         queue_settings: the place in the queue.
-        preload: modules that a fork server imports for it; not in Azure.
+        preload: modules that a fork server imports for it, instead of those that its code imports; not in Azure.
         metric_patterns: finds metrics that are only printed; not in Azure. See ``as_metric_patterns``.
     """
 

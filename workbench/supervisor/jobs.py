@@ -246,6 +246,8 @@ class Jobs:
             return
         if self._warming.pop(name, None):
             self._board.change(name, reason=None)
+        if pid is None and self._warm.trouble:
+            self._board.change(name, ("start", f"it starts cold: {self._warm.trouble}"))
         pid = pid or self._engine_starts.start_host(spec, folder, placement.lease.fds)
         pid = pid or start_host(folder, placement.lease.fds)
         self._keep(self._handle(record, pid, tuple(gpu.uuid for gpu in placement.gpus)))

@@ -28,6 +28,7 @@ __all__ = ["ForkServer", "WarmStarts"]
 
 _PATIENCE = 5.0  # seconds in which a server that is ready forks; it takes milliseconds
 _PREPARATION = 60.0  # seconds after which nobody waits any more for a server to be ready
+_FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 960.0  # seconds after which one that was of no use is tried again, each time twice
 _IDLE = 120.0  # seconds after which a server that nobody asks is ended, and a script is forgotten
 _TRACKING = ("workbench.tracking.warm", "warm_up")
 _KERNEL = ("workbench.notebooks.warm", "like_a_kernel")
@@ -53,6 +54,8 @@ class WarmStarts:
     """
 
     def __init__(self, workspace: WorkspaceFolder, *, enabled: bool) -> None:
+        self.trouble = ""
+        """What is the matter with the server that was asked last for a host; empty for nothing."""
         self._workspace = workspace
         self._enabled = enabled
         self._servers: dict[str, ForkServer] = {}
@@ -77,7 +80,9 @@ class WarmStarts:
         by itself, until it is run again.
         """
         server = self._server_for(spec, launch)
-        return None if server is None else server.fork(folder, lease)
+        pid = None if server is None else server.fork(folder, lease)
+        self.trouble = "" if server is None else server.trouble
+        return pid
 
     def _server_for(self, spec: TrialSpec, launch: Mapping[str, Any]) -> ForkServer | None:
         """Return the server that can fork a trial's host, started if there is none; None where none is worth it."""
@@ -191,6 +196,9 @@ class ForkServer:
         notebook: bool = False,
         apart: bool = False,
     ) -> None:
+        self.trouble = ""
+        """Why it is of no use at present; empty while it is of use, or not ready."""
+        self._pause = _FIRST_PAUSE
         self._asked = time.monotonic()
         self._python = python
         self._environment = environment
@@ -201,6 +209,7 @@ class ForkServer:
         self._begin()
 
     def _begin(self) -> None:
+        self.trouble = ""
         self._modules = self._wanted
         self._started = time.monotonic()
         self._start()
@@ -242,6 +251,7 @@ class ForkServer:
     def fork(self, folder: TrialFolder, lease: Sequence[int]) -> int | None:
         """Return the pid of a new host, or None when the server is not ready, or not fit."""
         self._asked = time.monotonic()
+        self._try_again()
         if self._process is None or not self._is_ready():
             return None
         folder.root.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
@@ -259,6 +269,7 @@ class ForkServer:
     def keep_for_waiting(self) -> bool:
         """Return whether it is likely to be ready soon, and worth waiting for; it is kept for whoever does."""
         self._asked = time.monotonic()
+        self._try_again()
         if self._process is None or self._is_ready() or self._process is None:
             return False
         return time.monotonic() < self._started + _PREPARATION
@@ -302,6 +313,7 @@ class ForkServer:
                 self._give_up(answer.get("unfit", "it said something else"))
                 return False
             self._ready = True
+            self._pause = _FIRST_PAUSE
         return True
 
     def _start_without(self, modules: Sequence[str]) -> None:
@@ -330,3 +342,11 @@ class ForkServer:
     def _give_up(self, why: str) -> None:
         _log.warning("trials start cold: the fork server is of no use: %s", why)
         self.close()
+        self.trouble = why
+        self._again = time.monotonic() + self._pause
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+
+    def _try_again(self) -> None:
+        """Start it anew some time after it was of no use: one that was killed for want of memory may fare better."""
+        if self.trouble and time.monotonic() >= self._again:
+            self._begin()

@@ -282,6 +282,9 @@ def _unfit() -> str | None:
     if threading.active_count() > 1:
         names = ", ".join(thread.name for thread in threading.enumerate()[1:])
         return f"importing started threads ({names}), which a fork loses"
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    if cuda is not None and cuda.is_initialized():
+        return "importing initialized CUDA, which does not work in a fork"
     for entry in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):
             if entry.readlink().as_posix().startswith("/dev/nvidia"):

@@ -258,7 +258,7 @@ def leave(code: int, preloaded: frozenset[str]) -> NoReturn:
     try:
         threading._shutdown()  # type: ignore[attr-defined]  # joins the threads that are no daemons
         atexit._run_exitfuncs()
-        if len(sys._current_frames()) > 1:
+        if _has_daemons():
             _finalize(code)
         else:
             _clear_modules(preloaded)
@@ -268,6 +268,13 @@ def leave(code: int, preloaded: frozenset[str]) -> NoReturn:
         ctypes.CDLL(None).fflush(None)  # what libraries have printed past Python
     finally:
         os._exit(code)
+
+
+def _has_daemons() -> bool:
+    """Return whether threads may go on to run what this program has imported; a kernel's own run nothing of it."""
+    threads = threading.enumerate()
+    harmless = sum(type(thread).__module__.startswith("ipykernel.") for thread in threads)
+    return len(sys._current_frames()) - harmless > 1
 
 
 def _clear_modules(preloaded: frozenset[str]) -> None:
