@@ -169,7 +169,6 @@ PROGRAMS = {
     "began = threading.Event()\n"
     "f = open('outputs/left.txt', 'w')\nf.write('kept')\n"
     "for _ in range(2):\n    threading.Thread(target=busy, daemon=True).start()\nbegan.wait()\nraise SystemExit(3)",
-    "what C prints": "import ctypes; ctypes.CDLL(None).printf(b'from C')",
     "a file left open": "f = open('outputs/left.txt', 'w')\nf.write('kept')",
     "a child": "import subprocess, sys; print(subprocess.check_output([sys.executable, '-c', 'print(1)']))",
     "multiprocessing": "import multiprocessing as m\ndef f(x):\n    return x + 1\n"

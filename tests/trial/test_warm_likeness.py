@@ -44,6 +44,7 @@ class Bench:
             folder.mkdir()
         (self.library / "seen.py").write_text("")
         self.environment = dict(os.environ) | {"PYTHONPATH": search_path.replace("LIBRARY", str(self.library))}
+        self.environment.pop("PYTHONUNBUFFERED", None)
         (root / "surroundings").write_text(json.dumps(self.environment))
         os.mkfifo(root / "wake")
         self.workspace = open_workspace(root / "ws")
@@ -213,6 +214,15 @@ def test_nothing_is_imported_from_where_the_server_happens_to_be(bench: Bench) -
     assert (
         bench.run(server, "try:\n    import etc\nexcept ImportError as e:\n    print(e)") == "No module named 'etc'\n"
     )
+
+
+@pytest.mark.parametrize(
+    "daemon", ["", "\nimport threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()"]
+)
+def test_what_c_has_printed_is_in_the_log(bench: Bench, daemon: str) -> None:
+    server = bench.server()
+    code = f"import ctypes; ctypes.CDLL(None).printf(b'from C'){daemon}"
+    assert bench.run(server, code) == bench.run(None, code) == "from C"
 
 
 SEEDS = {
