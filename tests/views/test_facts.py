@@ -20,6 +20,7 @@ def test_the_first_look_has_everything(past: JobFacts) -> None:
         ("units", "category"),
         ("drop", "linear"),
     ]
+    assert [axis["categories"] for axis in header["axes"]] == [[], [10, 50, 200], []]
     best = max((row for row in past.rows() if row["score"] is not None), key=lambda row: row["score"])
     assert header["best"]["name"] == best["name"]
     assert [row["number"] for row in past.rows()] == list(range(30))

@@ -163,7 +163,9 @@ class JobFacts:
             "ended": record.ended,
             "held": record.held,
             "metric": None if self.metric is None else {"name": self.metric, "goal": self.goal},
-            "axes": [{"name": axis.name, "scale": axis.scale} for axis in self.axes],
+            "axes": [
+                {"name": axis.name, "scale": axis.scale, "categories": list(axis.categories)} for axis in self.axes
+            ],
             "counts": self._counts(),
             **self._limits(),
             "best": None if best is None else {"name": best.name, "number": best.number, "score": finite(best.score)},
