@@ -19,7 +19,19 @@ from workbench.views.facts import Axis, Curve, JobFacts, finite
 from workbench.views.importance import Observed, measure, observe
 from workbench.views.words import shortened
 
-__all__ = ["FIGURES", "Figure", "Reader", "curves", "draw", "importance", "parallel_coordinates", "progress", "scatter"]
+__all__ = [
+    "FIGURES",
+    "Figure",
+    "Reader",
+    "curves",
+    "draw",
+    "importance",
+    "parallel_coordinates",
+    "progress",
+    "progress_of",
+    "scatter",
+    "steps_of",
+]
 
 MOST_CURVES = 60
 """Curves that are drawn at once; more are a carpet."""
@@ -177,13 +189,7 @@ def progress(facts: JobFacts, *, selected: Sequence[int] = ()) -> Figure:
     layout = _axes_layout("trial", facts.metric or "")
     if not scored:
         return Figure([], layout)
-    better: Callable[[float, float], float] = max if facts.goal == "maximize" else min
-    best: list[float | None] = []
-    so_far: float | None = None
-    for trial in scored:
-        if trial.score is not None and str(trial.status) == "Completed":
-            so_far = trial.score if so_far is None else better(so_far, trial.score)
-        best.append(finite(so_far))
+    best = [finite(so_far) for so_far in _best_so_far(facts, scored)]
     numbers = [_number(trial) for trial in scored]
     data = [
         *_marks(scored, [float(number) for number in numbers], selected),
@@ -199,6 +205,23 @@ def progress(facts: JobFacts, *, selected: Sequence[int] = ()) -> Figure:
     ]
     layout["xaxis"] |= _whole_numbers(numbers)
     return Figure(data, layout, numbers)
+
+
+def _best_so_far(facts: JobFacts, scored: Sequence[JobRecord]) -> Iterator[float | None]:
+    better: Callable[[float, float], float] = max if facts.goal == "maximize" else min
+    so_far: float | None = None
+    for trial in scored:
+        if trial.score is not None and str(trial.status) == "Completed":
+            so_far = trial.score if so_far is None else better(so_far, trial.score)
+        yield so_far
+
+
+def progress_of(facts: JobFacts) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """Return each trial's number and value, and the best so far, for a picture without plotly."""
+    scored = sorted(_scored(facts), key=_number)
+    values = [(float(_number(trial)), trial.score) for trial in scored if trial.score is not None]
+    best = zip((x for x, _ in values), _best_so_far(facts, scored), strict=True)
+    return values, [(x, so_far) for x, so_far in best if so_far is not None]
 
 
 def scatter(facts: JobFacts, *, param: str | None = None, selected: Sequence[int] = ()) -> Figure:
@@ -460,10 +483,16 @@ def _coordinates(curve: Curve, over: str) -> tuple[list[float], list[float | Non
     if over == "time":
         begin = curve[0][2] if curve else 0
         return [(at - begin) / 1000 for _, _, at in curve], [finite(value) for _, value, _ in curve]
+    points = steps_of(curve)
+    return [step for step, _ in points], [finite(value) for _, value in points]
+
+
+def steps_of(curve: Curve) -> list[tuple[float, float]]:
+    """Return the steps and values of a curve; of one that was logged without steps the order in which they came."""
     steps = [step for step, _, _ in curve]
-    if len(set(steps)) < len(steps):  # logged without steps: in the order they came
+    if len(set(steps)) < len(steps):
         steps = list(range(len(curve)))
-    return [float(step) for step in steps], [finite(value) for _, value, _ in curve]
+    return [(float(step), value) for step, (_, value, _) in zip(steps, curve, strict=True)]
 
 
 def _over(over: str) -> str:
