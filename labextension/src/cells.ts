@@ -3,19 +3,28 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { INotebookTracker, NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 import { ASK, type Asked } from './view/asking';
 
-function insert(panel: NotebookPanel, target: Node, asked: Asked): void {
+/** Whether there is a cell afterwards that was not there before: a notebook that is still being read takes none. */
+function insert(panel: NotebookPanel, target: Node, asked: Asked): boolean {
   const { content, sessionContext } = panel;
+  const before = content.widgets.length;
   const below = content.widgets.findIndex(cell => cell.node.contains(target));
   if (below >= 0) {
     content.activeCellIndex = below;
   }
   NotebookActions.insertBelow(content);
+  if (content.widgets.length === before) {
+    return false;
+  }
+  if (below < 0) {
+    asked.elsewhere = panel.title.label;
+  }
   content.activeCell?.model.sharedModel.setSource(asked.source);
   void content.scrollToItem(content.activeCellIndex, 'smart');
   if (asked.run && sessionContext.session?.kernel) {
     asked.ran = true;
     void NotebookActions.run(content, sessionContext);
   }
+  return true;
 }
 
 export const insertCells: JupyterFrontEndPlugin<void> = {
@@ -27,9 +36,8 @@ export const insertCells: JupyterFrontEndPlugin<void> = {
     document.addEventListener(ASK, event => {
       const target = event.target as Node;
       const panel = notebooks.find(one => one.node.contains(target)) ?? notebooks.currentWidget;
-      if (panel && !event.defaultPrevented) {
+      if (panel && !event.defaultPrevented && insert(panel, target, (event as CustomEvent<Asked>).detail)) {
         event.preventDefault();
-        insert(panel, target, (event as CustomEvent<Asked>).detail);
       }
     });
   }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from tests.browser.states import nobody_starts, write_states, write_views
 from tests.conftest import client_of
 from workbench import MLClient
 from workbench.definition.status import JobStatus
+from workbench.store.records import Point
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page, Route
@@ -242,7 +244,143 @@ def test_duplicating_puts_a_cell_below(page: Page, look: Any, states: dict[str, 
     view.get_by_role("button", name="Duplicate").click()
     expect(cells).to_have_count(before + 1)
     expect(view.locator(".wb-message")).to_contain_text("The cell below opens the builder")
-    expect(cells.last).to_contain_text(f'workbench.builder("{states["job finished"]}")')
+    # The server shows another workspace: the kernel would not find the job by its name alone.
+    expect(cells.last).to_contain_text(
+        f'workbench.builder("{states["job finished"]}", client=workbench.MLClient(path="'
+    )
+
+
+def _rows(view: Locator) -> list[str]:
+    """Return the names of the trials that the table shows, in their order on the screen."""
+    found: list[str] = view.locator(".ag-grid-scrolling-rows").evaluate(
+        """rows => [...rows.querySelectorAll("[row-id]")]
+            .sort((a, b) => a.getAttribute("row-index") - b.getAttribute("row-index"))
+            .map(row => row.getAttribute("row-id"))"""
+    )
+    return found
+
+
+def _marked(page: Page, name: str, wanted: object) -> None:
+    """Wait until parallel coordinates mark these parts of the axis of trials."""
+    page.wait_for_function(
+        """([name, wanted]) => {
+            const view = [...document.querySelectorAll('.wb-view')].find(one => one.textContent.includes(name));
+            const [trials] = view.querySelector('.wb-plot').data[0].dimensions;
+            return JSON.stringify(trials.constraintrange ?? null) === JSON.stringify(wanted);
+        }""",
+        arg=[name, wanted],
+    )
+
+
+def _drag(page: Page, view: Locator, axis: int, begin: float, end: float) -> None:
+    """Brush an axis, 0 being its upper end; a drag of no length is a click."""
+    box = view.locator(".parcoords .axis-brush .background").nth(axis).bounding_box()
+    assert box is not None
+    x = box["x"] + box["width"] / 2
+    page.mouse.move(x, box["y"] + begin * box["height"])
+    page.mouse.down()
+    if begin != end:
+        page.mouse.move(x, box["y"] + (begin + end) / 2 * box["height"], steps=4)
+        page.mouse.move(x, box["y"] + end * box["height"], steps=4)
+    page.mouse.up()
+
+
+def test_the_table_searches_filters_pins_and_hides(look: Any, states: dict[str, str]) -> None:
+    from playwright.sync_api import expect
+
+    view, name = look("paused"), states["paused"]
+    rows = view.locator(".ag-grid-scrolling-rows [row-id]")
+    expect(rows).to_have_count(12)
+    expect(rows.first.locator(".wb-spark")).to_be_visible()
+    view.get_by_label("search trials").fill("Running")
+    expect(rows).to_have_count(2)
+    assert sorted(_rows(view)) == [f"{name}_10", f"{name}_11"]
+    view.get_by_label("search trials").fill("")
+    view.get_by_role("button", name="Filter", exact=True).click()
+    view.get_by_label("status Filter Input").fill("Completed")
+    expect(rows).to_have_count(10)
+    view.get_by_role("button", name="Filter", exact=True).click()
+    expect(rows).to_have_count(12)
+    rows.locator("[col-id=status]").first.click()
+    view.get_by_role("button", name="Pin", exact=True).click()
+    pinned = view.locator(".ag-grid-pinned-top-rows-container [role=row]")
+    expect(pinned).to_have_count(1)
+    view.get_by_role("button", name="Pin", exact=True).click()
+    expect(pinned).to_have_count(0)
+    head = view.locator(".ag-header-cell[col-id='params.optimizer']")
+    expect(head).to_have_count(1)
+    view.get_by_text("columns", exact=True).click()
+    column = view.locator(".wb-columns").get_by_label("optimizer", exact=True)
+    column.uncheck()
+    expect(head).to_have_count(0)
+    column.check()
+    view.get_by_text("columns", exact=True).click()
+    time = view.locator(f"[row-id='{name}_11'] [col-id=duration]")
+    expect(time).not_to_have_text(time.inner_text())  # it runs, and nothing is written
+
+
+def test_order_selection_scroll_and_brush_hold_through_updates(
+    page: Page, look: Any, client: MLClient, states: dict[str, str]
+) -> None:
+    from playwright.sync_api import expect
+
+    view, name = look("paused"), states["paused"]
+    store = client.context.store
+    scores = {f"{name}_{number}": store.job(f"{name}_{number}").score or 0 for number in range(12)}  # type: ignore[union-attr]
+    counted = view.locator(".wb-tools [role=status]")
+    view.locator(".ag-header-cell[col-id=score]").click()
+    best = sorted(scores, key=lambda one: scores[one])
+    expect(view.locator(f"[row-id='{best[0]}']").first).to_have_attribute("row-index", "0")
+    assert _rows(view) == best
+
+    # What is selected is marked among the lines, also after a click on that axis has taken the marks away.
+    chosen = best[2]
+    number = int(chosen.rpartition("_")[2])
+    view.locator(f"[row-id='{chosen}'] [col-id=status]").click()
+    _marked(page, name, [[number - 0.5, number + 0.5]])
+    inside = 0.98 if number > 5 else 0.02
+    _drag(page, view, 0, inside, inside)
+    expect(counted).to_have_text("12 trials")
+    view.locator(f"[row-id='{chosen}'] [col-id=status]").click()
+    _marked(page, name, [[number - 0.5, number + 0.5]])
+    view.get_by_role("tab", name="Progress").click()
+    page.wait_for_function(
+        """([name, number]) => {
+            const view = [...document.querySelectorAll('.wb-view')].find(one => one.textContent.includes(name));
+            const plot = view.querySelector('[data-panel=progress] .wb-plot');
+            const marks = (plot.data ?? []).filter(one => one.selectedpoints);
+            return marks.some(one => one.selectedpoints.some(index => one.customdata[index] === number));
+        }""",
+        arg=[name, number],
+    )
+    view.get_by_role("tab", name="Parallel coordinates").click()
+
+    # A brush of the metric alone cannot narrow the search, and says so; a new trial comes into it behind another tab.
+    _drag(page, view, 3, 0.01, 0.999)
+    expect(counted).to_have_text(re.compile(r"in the brush · 1 selected"))
+    within = int(re.findall(r"(\d+) in the brush", counted.inner_text())[0])
+    narrow = view.get_by_role("button", name="Narrow the search to this brush")
+    expect(narrow).to_have_attribute("aria-disabled", "true")
+    narrow.click(force=True)
+    expect(view.locator(".wb-message")).to_contain_text("No parameter is brushed")
+    view.get_by_role("tab", name="Log").click()
+    scroll = view.locator(".ag-grid-viewport")
+    scroll.evaluate("body => { body.scrollTop = 15; }")
+    with store.write() as writer:
+        template = store.job(best[4])
+        assert template is not None
+        writer.add_job(replace(template, name=f"{name}_12", display_name=f"{name}_12", number=12))
+        writer.add_points([Point(f"{name}_12", "loss", 0.5, 0, 0)])
+    expect(counted).to_have_text(f"13 trials · {within + 1} in the brush · 1 selected")
+    expect(view.locator(f"[row-id='{chosen}'] [col-id=status]")).to_be_visible()
+    fresh = view.locator(f".ag-grid-scrolling-rows [row-id='{name}_12']")
+    expect(fresh).to_have_count(1)
+    assert [one for one in _rows(view) if one != f"{name}_12"] == [one for one in best if one in _rows(view)]
+    expect(view.locator(f".ag-grid-scrolling-rows [row-id='{chosen}']")).to_have_attribute("aria-selected", "true")
+    assert scroll.evaluate("body => body.scrollTop") == 15
+    view.get_by_role("tab", name="Parallel coordinates").click()
+    view.get_by_role("button", name="Clear brush").click()
+    expect(counted).to_have_text("13 trials · 1 selected")
 
 
 def test_a_saved_notebook_holds_the_last_state(

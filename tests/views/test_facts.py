@@ -7,7 +7,7 @@ import pytest
 from workbench import MLClient
 from workbench.definition.status import JobStatus
 from workbench.errors import NotFoundError
-from workbench.store.records import Point
+from workbench.store.records import JobRecord, Point
 from workbench.views.facts import Axis, JobFacts
 
 
@@ -20,6 +20,7 @@ def test_the_first_look_has_everything(past: JobFacts) -> None:
         ("units", "category"),
         ("drop", "linear"),
     ]
+    assert [axis["categories"] for axis in header["axes"]] == [[], [10, 50, 200], []]
     best = max((row for row in past.rows() if row["score"] is not None), key=lambda row: row["score"])
     assert header["best"]["name"] == best["name"]
     assert [row["number"] for row in past.rows()] == list(range(30))
@@ -41,6 +42,36 @@ def test_a_refresh_tells_what_has_changed_and_nothing_else(past: JobFacts, ml_cl
     (row,) = past.rows(change.trials)
     assert (row["last"], row["score"], row["status"]) == (0.99, 0.99, "Running")
     assert past.refresh() is None
+
+
+def test_points_written_while_a_metric_is_read_come_once(
+    past: JobFacts, ml_client: MLClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, workspace = ml_client.context.store, ml_client.context.workspace
+    sweep, name = past.name, past.rows()[0]["name"]
+    steps = iter(range(100, 1000, 100))
+
+    def stream() -> None:
+        with store.write() as writer:
+            step = next(steps)
+            writer.add_points([Point(name, key, 0.5, step, 1_700_000_009_000) for key in ("accuracy", "loss")])
+
+    read = store.job
+
+    def job(wanted: str) -> JobRecord | None:
+        stream()  # another process writes between two reads of a view that opens
+        return read(wanted)
+
+    monkeypatch.setattr(store, "job", job)
+    facts, alone = JobFacts(store, workspace, sweep), JobFacts(store, workspace, name)
+    monkeypatch.setattr(store, "job", read)
+    stream()  # and before another metric is chosen
+    facts.curves_of("loss")
+    facts.refresh()
+    alone.refresh()
+    assert [step for step, _, _ in facts.curves_of("accuracy")[name]] == [0, 1, 2, 3, 4, 100, 200, 300]
+    assert [step for step, _, _ in facts.curves_of("loss")[name]] == [0, 100, 200, 300]
+    assert [step for step, _, _ in alone.curves_of("accuracy")[name]] == [0, 1, 2, 3, 4, 100, 200, 300]
 
 
 def test_a_trial_that_is_tried_again_begins_a_new_curve(past: JobFacts, ml_client: MLClient) -> None:

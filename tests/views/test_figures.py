@@ -85,6 +85,31 @@ def test_curves_mark_the_best_and_what_is_selected(past: JobFacts) -> None:
     assert len(figure.data) == 26 <= MOST_CURVES
 
 
+def test_trials_that_a_policy_has_stopped_look_like_no_others(past: JobFacts) -> None:
+    stopped, canceled = list(past.trials)[1:3]
+    early = "stopped early: 0.4 < 0.9091 = best 1 / (1 + 0.1) at interval 2"
+    past.trials[stopped] = replace(past.trials[stopped], status=JobStatus.CANCELED, reason=early)
+    past.trials[canceled] = replace(past.trials[canceled], status=JobStatus.CANCELED, reason="canceled by the user")
+    lines = {trace["name"]: trace["line"]["dash"] for trace in curves(past).data}
+    assert lines["trial 1 (stopped early)"] == lines["stopped early"] == "dash"
+    assert lines["trial 2 (Canceled)"] == lines["canceled or failed"] == "dot"
+    assert lines["trial 3"] == "solid"
+    for figure in (progress(past), scatter(past)):
+        marks = {trace["name"]: trace for trace in figure.data if trace["mode"] == "markers"}
+        assert marks["stopped early"]["customdata"] == [1]
+        assert marks["not completed"]["customdata"] == [2]
+        assert len({trace["marker"]["symbol"] for trace in marks.values()}) == 3
+
+
+def test_what_is_selected_stands_out_among_marks(past: JobFacts) -> None:
+    for figure in (progress(past, selected=[2, 3]), scatter(past, selected=[2, 3])):
+        (marks,) = (trace for trace in figure.data if trace["mode"] == "markers")
+        assert [marks["customdata"][index] for index in marks["selectedpoints"]] == [2, 3]
+        assert marks["selected"]["marker"]["size"] > marks["marker"]["size"]
+        assert go.Figure(data=figure.data).data
+    assert all("selectedpoints" not in trace for trace in progress(past).data)
+
+
 def test_progress_never_gets_worse(past: JobFacts) -> None:
     line = next(trace for trace in progress(past).data if trace["name"] == "best so far")
     assert line["y"] == sorted(line["y"])

@@ -131,6 +131,25 @@ def test_a_view_is_told_of_the_machine_and_of_the_last_state(
     assert name in stamp[1]
 
 
+def test_the_builder_is_opened_with_the_workspace_where_a_notebook_finds_another(
+    ml_client: MLClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: Callable[[str], View]
+) -> None:
+    name, root = past_sweep(ml_client, tmp_path / "code", 3), ml_client.workspace_folder
+    monkeypatch.delenv("WORKBENCH_WORKSPACE", raising=False)
+    monkeypatch.chdir(root)
+    assert look(name).ask("builder")["value"] == f'import workbench\n\nworkbench.builder("{name}")'
+    other = tmp_path / "other"
+    (other / ".workbench").mkdir(parents=True)
+    monkeypatch.chdir(other)
+    code = look(name).ask("builder")["value"]
+    cell: dict[str, Any] = {}
+    exec(code.replace("workbench.builder(", "form = workbench.builder("), cell)
+    form = cell["form"]
+    assert form.client.workspace_folder == root
+    form.client.context.store.close()
+    form.close()
+
+
 def test_a_log_is_read_in_parts(ml_client: MLClient, tmp_path: Path, look: Callable[[str], View]) -> None:
     name = past_sweep(ml_client, tmp_path / "code", 3)
     record = ml_client.jobs.record(f"{name}_0")

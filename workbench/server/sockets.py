@@ -164,7 +164,11 @@ class ViewHandler(_Socket):
         """Begin to show."""
         super().open(*args, **kwargs)
         self._session = ViewSession(
-            str(self._place), self._name, lambda message: self.say(as_json(message)), self.desk.connect
+            str(self._place),
+            self._name,
+            lambda message: self.say(as_json(message)),
+            self.desk.connect,
+            self.desk.workspace,
         )
         self._session.start()
 

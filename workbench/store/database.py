@@ -166,9 +166,19 @@ class Store:
             row[0] for row in self._query("SELECT DISTINCT experiment_name FROM jobs WHERE parent IS NULL ORDER BY 1")
         ]
 
-    def points(self, job: str, key: str | None = None) -> list[Point]:
-        """Return a job's metric points in the order they were logged."""
-        rows = self._query("SELECT * FROM points WHERE job = ?1 AND (?2 IS NULL OR key = ?2) ORDER BY id", (job, key))
+    def points(self, job: str, key: str | None = None, until: int | None = None) -> list[Point]:
+        """Return a job's metric points in the order they were logged.
+
+        Args:
+            job: its name.
+            key: only this metric's.
+            until: a cursor of :meth:`changes`: without what was written after it.
+        """
+        rows = self._query(
+            "SELECT * FROM points WHERE job = ?1 AND (?2 IS NULL OR key = ?2) AND (?3 IS NULL OR seq <= ?3) "
+            "ORDER BY id",
+            (job, key, until),
+        )
         return [_point(row) for row in rows]
 
     def series(self, parent: str, key: str) -> dict[str, list[float]]:
@@ -183,12 +193,18 @@ class Store:
             series.setdefault(job, []).append(_number(value))
         return series
 
-    def curves(self, parent: str, key: str) -> dict[str, list[tuple[int, float, int]]]:
-        """Return the points of metric ``key`` of each trial of a sweep: step, value, milliseconds since the epoch."""
+    def curves(self, parent: str, key: str, until: int) -> dict[str, list[tuple[int, float, int]]]:
+        """Return the points of metric ``key`` of each trial of a sweep: step, value, milliseconds since the epoch.
+
+        Args:
+            parent: the sweep.
+            key: the metric.
+            until: a cursor of :meth:`changes`: without what was written after it.
+        """
         rows = self._query(
             "SELECT points.job, points.step, points.value, points.time FROM points JOIN jobs ON jobs.name = points.job "
-            "WHERE jobs.parent = ? AND points.key = ? ORDER BY points.id",
-            (parent, key),
+            "WHERE jobs.parent = ? AND points.key = ? AND points.seq <= ? ORDER BY points.id",
+            (parent, key, until),
         )
         curves: dict[str, list[tuple[int, float, int]]] = {}
         for job, step, value, at in rows:

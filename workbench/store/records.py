@@ -8,10 +8,22 @@ from typing import Any, Literal
 
 from workbench.definition.status import JobStatus
 
-__all__ = ["FINAL_STATUS", "AssetRecord", "Changes", "Event", "JobRecord", "JobType", "Point", "Request"]
+__all__ = [
+    "FINAL_STATUS",
+    "STOPPED_EARLY",
+    "AssetRecord",
+    "Changes",
+    "Event",
+    "JobRecord",
+    "JobType",
+    "Point",
+    "Request",
+]
 
 FINAL_STATUS = "workbench.final_status"
 """Property of a job in Finalizing: the status it will have."""
+STOPPED_EARLY = "stopped early: "
+"""How the reason of a trial begins that a policy has ended; what the policy saw follows."""
 
 JobType = Literal["command", "sweep", "trial"]
 
@@ -68,6 +80,11 @@ class JobRecord:
     position: float = 0.0
     held: bool = False
     seq: int = 0
+
+    @property
+    def is_stopped_early(self) -> bool:
+        """Whether a policy has ended it, and not the user or an error."""
+        return (self.reason or "").startswith(STOPPED_EARLY)
 
     @property
     def has_room(self) -> bool:

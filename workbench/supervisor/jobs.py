@@ -18,7 +18,7 @@ from workbench.definition.sweep import Sweep
 from workbench.errors import StoreError, WorkbenchError
 from workbench.store.database import Writer
 from workbench.store.files import OWNER_ONLY
-from workbench.store.records import FINAL_STATUS, JobRecord, Point
+from workbench.store.records import FINAL_STATUS, STOPPED_EARLY, JobRecord, Point
 from workbench.supervisor.board import Board, write_columns
 from workbench.supervisor.endings import Verdict, verdict_of
 from workbench.supervisor.engine_starts import EngineStarts
@@ -374,7 +374,7 @@ class Jobs:
                 self._note_best(writer, run)
             if stop and record.status is not JobStatus.CANCEL_REQUESTED:
                 # With the points that decided it: no crash can fall between what was seen and what follows from it.
-                reason = f"stopped early: {stop.reason}"
+                reason = f"{STOPPED_EARLY}{stop.reason}"
                 changes |= {"status": JobStatus.CANCEL_REQUESTED, "reason": reason}
                 writer.add_event(trial.name, "status", reason)
         if stop:

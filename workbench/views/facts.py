@@ -97,10 +97,10 @@ class JobFacts:
             config = json.loads(record.properties["primary_metric_config"])
             self.metric, self.goal = str(config["name"]), str(config["goal"]).lower()
             self._take_trials(self.store.children(self.name))
-            self.curves[self.metric] = self.store.curves(self.name, self.metric)
+            self.curves[self.metric] = self._curves(self.metric)
             self.axes = _axes(record, self.trials.values())
         else:
-            self._take_points(self.store.points(self.name))
+            self._take_points(self.store.points(self.name, until=self._cursor))
 
     @property
     def is_sweep(self) -> bool:
@@ -120,7 +120,7 @@ class JobFacts:
     def curves_of(self, metric: str) -> dict[str, Curve]:
         """Return a metric's points by trial, and keep them up to date from now on."""
         if metric not in self.curves and self.is_sweep:
-            self.curves[metric] = self.store.curves(self.name, metric)
+            self.curves[metric] = self._curves(metric)
         return self.curves.get(metric, {})
 
     def refresh(self) -> Change | None:
@@ -163,7 +163,9 @@ class JobFacts:
             "ended": record.ended,
             "held": record.held,
             "metric": None if self.metric is None else {"name": self.metric, "goal": self.goal},
-            "axes": [{"name": axis.name, "scale": axis.scale} for axis in self.axes],
+            "axes": [
+                {"name": axis.name, "scale": axis.scale, "categories": list(axis.categories)} for axis in self.axes
+            ],
             "counts": self._counts(),
             **self._limits(),
             "best": None if best is None else {"name": best.name, "number": best.number, "score": finite(best.score)},
@@ -211,6 +213,10 @@ class JobFacts:
                 for curves in self.curves.values():
                     curves.pop(record.name, None)
             self.trials[record.name] = record
+
+    def _curves(self, metric: str) -> dict[str, Curve]:
+        """Return a metric's points as of the last look: those written since come with the next one, and only then."""
+        return self.store.curves(self.name, metric, self._cursor)
 
     def _take_points(self, points: Iterable[Point]) -> None:
         for point in points:

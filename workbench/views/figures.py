@@ -19,7 +19,19 @@ from workbench.views.facts import Axis, Curve, JobFacts, finite
 from workbench.views.importance import Observed, measure, observe
 from workbench.views.words import shortened
 
-__all__ = ["FIGURES", "Figure", "Reader", "curves", "draw", "importance", "parallel_coordinates", "progress", "scatter"]
+__all__ = [
+    "FIGURES",
+    "Figure",
+    "Reader",
+    "curves",
+    "draw",
+    "importance",
+    "parallel_coordinates",
+    "progress",
+    "progress_of",
+    "scatter",
+    "steps_of",
+]
 
 MOST_CURVES = 60
 """Curves that are drawn at once; more are a carpet."""
@@ -29,6 +41,7 @@ USUAL_AXES = 12
 """Parameters that are drawn before anybody chooses: more can hardly be told apart in a notebook."""
 
 _BEST, _OTHER, _STOPPED = "#e8710a", "#3f7fbf", "#9aa0a6"
+_EARLY = "stopped early"  # by a policy, and not by the user or an error
 _SCALE = "Viridis"
 _CROWDED = 8  # axes whose names fit beside each other
 _MOST_BARS = 12  # parameters whose names fit one below the other
@@ -141,25 +154,45 @@ def curves(
     layout = _axes_layout(_over(over), name, log_y=log)
     if over == "step":
         layout["xaxis"] |= _whole_numbers(x for line in data for x in line["x"])
-    return Figure(data, layout, [_number(t) for t in reversed(shown)], note=note)
+    return Figure([*data, *_legend(shown)], layout, [_number(t) for t in reversed(shown)], note=note)
 
 
-def progress(facts: JobFacts) -> Figure:
-    """Draw each trial's value in the order the trials came, and the best so far."""
+def _legend(trials: Sequence[JobRecord]) -> Iterator[dict[str, Any]]:
+    """Yield a line without points for each way in which lines of trials are broken: the legend says what it means."""
+    cut_short = [trial for trial in trials if trial.status.is_finished and str(trial.status) != "Completed"]
+    early = any(trial.is_stopped_early for trial in cut_short)
+    for name, dash, there in (
+        (_EARLY, "dash", early),
+        ("canceled or failed", "dot", any(not trial.is_stopped_early for trial in cut_short)),
+    ):
+        if there:
+            yield {
+                "type": "scatter",
+                "mode": "lines",
+                "name": name,
+                "x": [None],
+                "y": [None],
+                "line": {"color": _STOPPED, "width": 1.5, "dash": dash},
+                "showlegend": True,
+                "hoverinfo": "skip",
+            }
+
+
+def progress(facts: JobFacts, *, selected: Sequence[int] = ()) -> Figure:
+    """Draw each trial's value in the order the trials came, and the best so far.
+
+    Args:
+        facts: of a sweep.
+        selected: numbers of trials that stand out.
+    """
     scored = sorted(_scored(facts), key=_number)
     layout = _axes_layout("trial", facts.metric or "")
     if not scored:
         return Figure([], layout)
-    better: Callable[[float, float], float] = max if facts.goal == "maximize" else min
-    best: list[float | None] = []
-    so_far: float | None = None
-    for trial in scored:
-        if trial.score is not None and str(trial.status) == "Completed":
-            so_far = trial.score if so_far is None else better(so_far, trial.score)
-        best.append(finite(so_far))
+    best = [finite(so_far) for so_far in _best_so_far(facts, scored)]
     numbers = [_number(trial) for trial in scored]
     data = [
-        *_marks(scored, [float(number) for number in numbers]),
+        *_marks(scored, [float(number) for number in numbers], selected),
         {
             "type": "scatter",
             "mode": "lines",
@@ -174,12 +207,30 @@ def progress(facts: JobFacts) -> Figure:
     return Figure(data, layout, numbers)
 
 
-def scatter(facts: JobFacts, *, param: str | None = None) -> Figure:
+def _best_so_far(facts: JobFacts, scored: Sequence[JobRecord]) -> Iterator[float | None]:
+    better: Callable[[float, float], float] = max if facts.goal == "maximize" else min
+    so_far: float | None = None
+    for trial in scored:
+        if trial.score is not None and str(trial.status) == "Completed":
+            so_far = trial.score if so_far is None else better(so_far, trial.score)
+        yield so_far
+
+
+def progress_of(facts: JobFacts) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """Return each trial's number and value, and the best so far, for a picture without plotly."""
+    scored = sorted(_scored(facts), key=_number)
+    values = [(float(_number(trial)), trial.score) for trial in scored if trial.score is not None]
+    best = zip((x for x, _ in values), _best_so_far(facts, scored), strict=True)
+    return values, [(x, so_far) for x, so_far in best if so_far is not None]
+
+
+def scatter(facts: JobFacts, *, param: str | None = None, selected: Sequence[int] = ()) -> Figure:
     """Draw the primary metric over one parameter, a mark for each trial.
 
     Args:
         facts: of a sweep.
         param: which; the first by default.
+        selected: numbers of trials that stand out.
 
     Raises:
         ValidationException: the parameter is not in the search space.
@@ -196,7 +247,7 @@ def scatter(facts: JobFacts, *, param: str | None = None) -> Figure:
         layout["xaxis"] |= {"type": "log", **_powers_of_ten(places)}
     elif axis.scale == "category":
         layout["xaxis"] |= _category_ticks(axis, 22) | {"range": [-0.5, len(axis.categories) - 0.5]}
-    return Figure(_marks(scored, places), layout, [_number(trial) for trial in scored], [axis])
+    return Figure(_marks(scored, places, selected), layout, [_number(trial) for trial in scored], [axis])
 
 
 def importance(facts: JobFacts) -> Figure:
@@ -347,19 +398,19 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return [low, *inner, high] if high > low else [low]
 
 
-def _marks(trials: Sequence[JobRecord], places: Sequence[float | None]) -> list[dict[str, Any]]:
-    """Return a trace for completed trials and one for those cut short, told apart by the shape of the mark too."""
+def _marks(
+    trials: Sequence[JobRecord], places: Sequence[float | None], selected: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Return a trace for completed trials and two for those cut short, told apart by the shape of the mark too."""
     traces = []
-    for name, color, symbol, wanted in (
-        ("completed", _OTHER, "circle", True),
-        ("not completed", _STOPPED, "x-thin-open", False),
+    for name, color, symbol in (
+        ("completed", _OTHER, "circle"),
+        (_EARLY, _STOPPED, "triangle-down-open"),
+        ("not completed", _STOPPED, "x-thin-open"),
     ):
-        chosen = [
-            (place, trial)
-            for place, trial in zip(places, trials, strict=True)
-            if (str(trial.status) == "Completed") == wanted
-        ]
+        chosen = [(place, trial) for place, trial in zip(places, trials, strict=True) if _ending(trial) == name]
         if chosen:
+            standing_out = [index for index, (_, trial) in enumerate(chosen) if _number(trial) in selected]
             traces.append(
                 {
                     "type": "scatter" if len(chosen) < 2000 else "scattergl",
@@ -370,9 +421,23 @@ def _marks(trials: Sequence[JobRecord], places: Sequence[float | None]) -> list[
                     "customdata": [_number(trial) for _, trial in chosen],
                     "marker": {"color": color, "symbol": symbol, "size": 8, "line": {"width": 1.5, "color": color}},
                     "hovertemplate": "trial %{customdata}<br>%{x}<br><b>%{y}</b><extra></extra>",
+                    **(_standing_out(standing_out) if selected else {}),
                 }
             )
     return traces
+
+
+def _standing_out(marks: Sequence[int]) -> dict[str, Any]:
+    """Return what makes some marks of a trace larger, and the others paler."""
+    larger, paler = {"size": 14, "opacity": 1}, {"opacity": 0.25}
+    return {"selectedpoints": list(marks), "selected": {"marker": larger}, "unselected": {"marker": paler}}
+
+
+def _ending(trial: JobRecord) -> str:
+    """Return in words how a trial has ended; one that has not is not completed either."""
+    if str(trial.status) == "Completed":
+        return "completed"
+    return _EARLY if trial.is_stopped_early else "not completed"
 
 
 def _line(trial: JobRecord, curve: Curve, facts: JobFacts, over: str, selected: Sequence[int]) -> dict[str, Any]:
@@ -381,10 +446,10 @@ def _line(trial: JobRecord, curve: Curve, facts: JobFacts, over: str, selected: 
     style = {
         "color": _BEST if is_best else _STOPPED if stopped else _OTHER,
         "width": 3 if is_best or is_selected else 1.5,
-        "dash": "dot" if stopped else "solid",
+        "dash": ("dash" if trial.is_stopped_early else "dot") if stopped else "solid",
     }
     x, y = _coordinates(curve, over)
-    said = " (best)" if is_best else f" ({trial.status})" if stopped else ""
+    said = " (best)" if is_best else f" ({_EARLY if trial.is_stopped_early else trial.status})" if stopped else ""
     return {
         "type": "scatter",
         "mode": "lines+markers" if len(x) < 3 else "lines",
@@ -418,10 +483,16 @@ def _coordinates(curve: Curve, over: str) -> tuple[list[float], list[float | Non
     if over == "time":
         begin = curve[0][2] if curve else 0
         return [(at - begin) / 1000 for _, _, at in curve], [finite(value) for _, value, _ in curve]
+    points = steps_of(curve)
+    return [step for step, _ in points], [finite(value) for _, value in points]
+
+
+def steps_of(curve: Curve) -> list[tuple[float, float]]:
+    """Return the steps and values of a curve; of one that was logged without steps the order in which they came."""
     steps = [step for step, _, _ in curve]
-    if len(set(steps)) < len(steps):  # logged without steps: in the order they came
+    if len(set(steps)) < len(steps):
         steps = list(range(len(curve)))
-    return [float(step) for step in steps], [finite(value) for _, value, _ in curve]
+    return [(float(step), value) for step, (_, value, _) in zip(steps, curve, strict=True)]
 
 
 def _over(over: str) -> str:

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from workbench.client.machine import MachineWatch
@@ -13,6 +14,7 @@ from workbench.client.ml_client import MLClient
 from workbench.client.waiting import Lifeline, open_watch
 from workbench.errors import WorkbenchError
 from workbench.store.watch import Watch
+from workbench.store.workspace import default_workspace
 from workbench.views.facts import JobFacts
 from workbench.views.verbs import VERBS, Asked
 from workbench.views.workers import Workers
@@ -40,6 +42,7 @@ class ViewSession:
         name: the job.
         send: takes each message, from any thread; may raise OSError once nobody is there.
         connect: opens the workspace.
+        home: the workspace that notebooks find by themselves where the view is shown; this process's by default.
     """
 
     def __init__(
@@ -48,8 +51,10 @@ class ViewSession:
         name: str,
         send: Callable[[dict[str, Any]], None],
         connect: Callable[[str], MLClient] = lambda root: MLClient(path=root),
+        home: Path | None = None,
     ) -> None:
         self._root, self._name, self._send, self._connect = root, name, send, connect
+        self._home = home
         self._closed = threading.Event()
         self._begun = threading.Event()  # the facts are there, or it is known why not
         self._lock = threading.Lock()  # facts are refreshed and read by several threads
@@ -113,7 +118,9 @@ class ViewSession:
         with open_watch(context) as watch, self._ringing(watch):
             facts = JobFacts(context.store, context.workspace, self._name)
             state = {"type": "state", "header": facts.header(), "trials": facts.rows()}
-            self._asked = Asked(client, facts, self._lock, MachineWatch(context.workspace))
+            self._asked = Asked(
+                client, facts, self._lock, MachineWatch(context.workspace), self._home or default_workspace()
+            )
             self._begun.set()
             self._tell(state)
             while not self._closed.is_set():

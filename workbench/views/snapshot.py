@@ -5,23 +5,34 @@ from __future__ import annotations
 import base64
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from workbench.store.records import JobRecord
 from workbench.views.facts import Axis, JobFacts
+from workbench.views.figures import progress_of, steps_of
 from workbench.views.words import duration_text, number_text, shortened
 
 __all__ = ["job_snapshot"]
 
 _MOST_ROWS = 20
 _MOST_AXES = 8  # parameters that a picture of this width has room for
+_MOST_CURVES = 6  # metrics of a job that are drawn, in colours and dashes that can be told apart
+_MOST_POINTS = 200  # of a line: more cannot be seen at this width
 _MOST_OF_A_REASON = 90  # characters
 _NOTHING = "\N{EN DASH}"
 _WIDTH, _HEIGHT = 720, 220
 _ICONS = {"Completed": "✓", "Failed": "✗", "Canceled": "⊘", "Running": "▶"}
 _INK, _BEST, _OTHER = "#767676", "#e8710a", "#3f7fbf"
+_STROKES = (
+    (_OTHER, ""),
+    (_BEST, "6 3"),
+    ("#2e8b57", "2 3"),
+    ("#8e5bb5", "9 3 2 3"),
+    ("#b5495b", "1 4"),
+    (_INK, "12 4"),
+)
 _CELL = "padding:2px 10px;text-align:{align};white-space:nowrap"
 
 
@@ -35,9 +46,11 @@ def job_snapshot(facts: JobFacts) -> str:
         picture = _picture(_lines(facts, ranked), "parallel coordinates")
         if picture and len(facts.axes) > _MOST_AXES:
             picture += f"<p><small>the first {_MOST_AXES} of {len(facts.axes)} parameters</small></p>"
-        parts += [picture, _table(facts, ranked)]
+        parts += [picture, _picture(_progress(facts), "the best so far"), _table(facts, ranked)]
     else:
-        parts.append(_values(facts))
+        parts += [_picture(_curves(facts), "metrics over their steps"), _values(facts)]
+        if len(facts.metrics()) > _MOST_CURVES:
+            parts.append(f"<p><small>the first {_MOST_CURVES} of {len(facts.metrics())} metrics drawn</small></p>")
     return f'<div class="workbench-snapshot" data-of="{_stamp(facts)}">{"".join(parts)}</div>'
 
 
@@ -163,6 +176,78 @@ def _lines(facts: JobFacts, ranked: Sequence[JobRecord]) -> str:
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(parts)}</svg>'
 
 
+_Places = Sequence[tuple[float, float]]
+
+
+def _progress(facts: JobFacts) -> str:
+    """Draw each trial's value as a dot, and the best so far as a line of steps."""
+    dots, best = progress_of(facts)
+    line = [best[0]] if best else []
+    for x, y in best[1:]:
+        line += [(x, line[-1][1]), (x, y)]
+    return _chart([(f"best {facts.metric} so far", line, _BEST, "")], "trial", dots) if len(best) > 1 else ""
+
+
+def _curves(facts: JobFacts) -> str:
+    """Draw the metrics of a job over their steps, each on its own scale: they share no unit."""
+    lines = []
+    for name, (color, dash) in zip(facts.metrics(), _STROKES, strict=False):
+        points = [(x, y) for x, y in steps_of(facts.curves_of(name).get(facts.name, [])) if math.isfinite(y)]
+        if len(points) > 1:
+            lines.append((name, points, color, dash))
+    return _chart(lines, "step")
+
+
+def _chart(lines: Sequence[tuple[str, _Places, str, str]], across: str, dots: _Places = ()) -> str:
+    """Draw lines over one axis; each is as high as the picture, and its ends are told beside its name.
+
+    Args:
+        lines: name, points, colour and dash of each.
+        across: what the axis is of.
+        dots: marks on the scale of the first line.
+    """
+    if not lines:
+        return ""
+    left, right, top, bottom = 16.0, _WIDTH - 16.0, 14.0 + 15 * len(lines), _HEIGHT - 22.0
+    xs = [x for places in (dots, *(points for _, points, _, _ in lines)) for x, _ in places]
+    parts = [f'<line x1="{left}" y1="{bottom}" x2="{right}" y2="{bottom}" stroke="{_INK}"/>']
+    for index, (name, points, color, dash) in enumerate(lines):
+        marks = dots if index == 0 else ()
+        ys = [y for _, y in (*points, *marks)]
+        columns, rows = _scale(xs, left, right), _scale(ys, bottom, top)
+        parts += [
+            f'<circle cx="{columns(x):.1f}" cy="{rows(y):.1f}" r="2.5" fill="{_OTHER}" opacity="0.6"/>'
+            for x, y in _thinned(marks)
+        ]
+        path = " ".join(f"{columns(x):.1f},{rows(y):.1f}" for x, y in _thinned(points))
+        stroke = f'stroke="{color}" stroke-width="2" stroke-dasharray="{dash}"'
+        parts.append(f'<polyline points="{path}" fill="none" {stroke}/>')
+        parts.append(f'<line x1="{left}" y1="{10 + 15 * index}" x2="{left + 30}" y2="{10 + 15 * index}" {stroke}/>')
+        text = f"{shortened(name, 60)}, {number_text(min(ys))} to {number_text(max(ys))}"
+        parts.append(_label(left + 38, 14 + 15 * index, text, anchor="start"))
+    parts += [
+        _label(left, bottom + 14, number_text(min(xs)), anchor="start"),
+        _label((left + right) / 2, bottom + 14, across),
+        _label(right, bottom + 14, number_text(max(xs)), anchor="end"),
+    ]
+    size = f'viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(parts)}</svg>'
+
+
+def _scale(values: Sequence[float], begin: float, end: float) -> Callable[[float], float]:
+    """Return what puts values between two places of the picture."""
+    low = min(values)
+    span = max(values) - low or 1.0
+    return lambda value: begin + (value - low) / span * (end - begin)
+
+
+def _thinned(places: _Places) -> _Places:
+    """Return at most so many of the places as can be seen, the ends among them."""
+    if len(places) <= _MOST_POINTS:
+        return places
+    return [places[round(index * (len(places) - 1) / (_MOST_POINTS - 1))] for index in range(_MOST_POINTS)]
+
+
 def _heights(values: Sequence[float | None], top: float, bottom: float) -> list[float | None]:
     known = [value for value in values if value is not None]
     low, high = min(known, default=0.0), max(known, default=1.0)
@@ -184,7 +269,7 @@ def _ends(axes: Sequence[Axis], index: int, column: Sequence[float | None]) -> t
     return number_text(low), number_text(high)
 
 
-def _label(x: float, y: float, text: str, *, bold: bool = False) -> str:
+def _label(x: float, y: float, text: str, *, bold: bool = False, anchor: str = "middle") -> str:
     weight = ' font-weight="bold"' if bold else ""
-    style = f'font-family="sans-serif" font-size="11" fill="{_INK}" text-anchor="middle"{weight}'
+    style = f'font-family="sans-serif" font-size="11" fill="{_INK}" text-anchor="{anchor}"{weight}'
     return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{html.escape(text)}</text>'

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any, TypeVar
 
 from workbench.client.machine import MachineWatch
@@ -39,12 +41,14 @@ class Asked:
         facts: of the job that is shown.
         lock: held while facts are read.
         machine: looks at the machine.
+        home: the workspace that a notebook finds by itself where the view is shown.
     """
 
     client: MLClient
     facts: JobFacts
     lock: threading.Lock
     machine: MachineWatch
+    home: Path
 
     def read(self, use: Callable[[JobFacts], _Read]) -> _Read:
         """Return what ``use`` makes of the facts."""
@@ -185,6 +189,15 @@ def _narrow(asked: Asked, ranges: Mapping[str, list[tuple[float, float]]]) -> st
     return narrowed_text(space)
 
 
+def _builder(asked: Asked) -> str:
+    """Return the code that opens the builder with all the job was submitted with."""
+    name, root = json.dumps(asked.facts.name), asked.client.context.workspace.root
+    if root == asked.home.absolute().resolve():
+        return f"import workbench\n\nworkbench.builder({name})"
+    client = f"workbench.MLClient(path={json.dumps(str(root))})"
+    return f"import workbench\n\nworkbench.builder({name}, client={client})"
+
+
 def _rerun(asked: Asked, trial: str | None = None) -> dict[str, Any]:
     again = asked.client.jobs.rerun(trial or asked.facts.name)
     return {"name": again.name, "drift": [str(item) for item in again.drift]}
@@ -215,6 +228,7 @@ VERBS: Mapping[str, Callable[..., Any]] = {
     "resume": _resume,
     "extend": _extend,
     "narrow": _narrow,
+    "builder": _builder,
     "rerun": _rerun,
     "candidate": _candidate,
     "check_model": _check_model,

@@ -7,12 +7,14 @@ export interface Asked {
   run: boolean;
   /** Set by whoever has inserted and run it. */
   ran?: boolean;
+  /** Set by whoever has inserted it into another notebook than the one that asks: which. */
+  elsewhere?: string;
 }
 
-/** Ask for a cell below the one that holds `element`; what came of it, null when nobody here can insert one. */
-export function askForCell(element: Element, asked: Asked): 'ran' | 'inserted' | null {
+/** Ask for a cell below the one that holds `element`; what came of it, null when nobody here has inserted one. */
+export function askForCell(element: Element, asked: Asked): Asked | null {
   const refused = element.dispatchEvent(new CustomEvent<Asked>(ASK, { bubbles: true, cancelable: true, detail: asked }));
-  return refused ? null : asked.ran ? 'ran' : 'inserted';
+  return refused ? null : asked;
 }
 
 /** How a view asks the page around it to open what a job has executed. */

@@ -1,8 +1,7 @@
+import { METRIC, TRIAL } from './brushing';
 import { h, popup } from './dom';
+import { trans } from './language';
 
-/** Keys of the two axes that are no parameters. */
-export const TRIAL = '#trial';
-export const METRIC = '#metric';
 /** Parameters that plotly has room for, those that are shown before anybody chooses, and what one of them takes. */
 const MOST = 58;
 const FIRST = 12;
@@ -14,7 +13,7 @@ const MANY = 12;
 export class AxisChooser {
   readonly element: HTMLElement;
   private readonly list = h('ul', { class: 'wb-list' });
-  private readonly search = h('input', { type: 'search', placeholder: 'search', 'aria-label': 'search axes', input: () => this.show() });
+  private readonly search = h('input', { type: 'search', placeholder: trans.__('search'), 'aria-label': trans.__('search axes'), input: () => this.show() });
   private readonly told = h('div', { class: 'wb-dim', 'aria-live': 'polite' });
   private order: string[] = [];
   private shown = new Set<string>();
@@ -32,7 +31,7 @@ export class AxisChooser {
     width: number
   ) {
     this.first = width ? Math.max(3, Math.min(FIRST, Math.floor((width - BESIDE) / WIDE))) : FIRST;
-    this.element = popup('axes', 'wb-axes', h('div', {}, this.search, this.list, this.told), () => this.show());
+    this.element = popup(trans.__('axes'), 'wb-axes', h('div', {}, this.search, this.list, this.told), () => this.show());
     this.search.hidden = true;
   }
 
@@ -80,7 +79,7 @@ export class AxisChooser {
     this.list.replaceChildren(
       ...this.order.filter(key => this.titles(key).toLowerCase().includes(wanted)).map(key => this.entry(key, full))
     );
-    this.told.textContent = full ? `plotly has room for ${MOST} parameters` : '';
+    this.told.textContent = full ? trans.__('plotly has room for %1 parameters', MOST) : '';
     if (focused) {
       this.list.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus();
     }
@@ -91,13 +90,13 @@ export class AxisChooser {
     const box = h('input', { type: 'checkbox', 'data-key': `show ${key}`, checked: this.shown.has(key), change: () => this.toggle(key, box.checked) });
     box.disabled = this.shown.has(key) ? this.shown.size <= 2 : full && this.params.has(key);
     const place = this.order.indexOf(key);
-    const mover = (by: -1 | 1, name: string, sign: string): HTMLElement => {
-      const button = h('button', { type: 'button', class: 'wb-small', 'data-key': `${name} ${key}`, 'aria-label': `move ${title} ${name}`, click: () => this.move(key, by) }, sign);
+    const mover = (by: -1 | 1, name: string, label: string, sign: string): HTMLElement => {
+      const button = h('button', { type: 'button', class: 'wb-small', 'data-key': `${name} ${key}`, 'aria-label': label, click: () => this.move(key, by) }, sign);
       // Not disabled at the ends: the focus would be lost there.
       button.setAttribute('aria-disabled', String(place + by < 0 || place + by >= this.order.length));
       return button;
     };
-    return h('li', {}, h('label', {}, box, title), mover(-1, 'before', '↑'), mover(1, 'after', '↓'));
+    return h('li', {}, h('label', {}, box, title), mover(-1, 'before', trans.__('move %1 before', title), '↑'), mover(1, 'after', trans.__('move %1 after', title), '↓'));
   }
 
   private toggle(key: string, visible: boolean): void {

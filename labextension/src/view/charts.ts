@@ -1,6 +1,8 @@
-import { AxisChooser, METRIC, TRIAL } from './axes';
+import { AxisChooser } from './axes';
+import { METRIC, TRIAL, brushed } from './brushing';
 import { h, number, throttled, valueText } from './dom';
-import type { Axis, Figure, Ranges } from './protocol';
+import { trans } from './language';
+import type { Figure, Ranges } from './protocol';
 import type { Plotly, PlotlyElement } from './plotly';
 import type { State } from './state';
 
@@ -165,21 +167,26 @@ export class Chart {
   /** Why nothing is drawn, and what would be. */
   private emptiness(figure: Figure): string {
     const { header, trials, isFinished } = this.state;
-    const yet = isFinished ? '' : ' yet';
     const metric = header?.metric?.name;
     if (this.kind === 'importance' && trials.size) {
       return figure.note;
     }
     if (metric === undefined) {
-      return `No metric is logged${yet}. Each one that the code logs, with mlflow.log_metric or workbench.log, is a curve here.`;
+      return isFinished
+        ? trans.__('No metric is logged. Each one that the code logs, with mlflow.log_metric or workbench.log, is a curve here.')
+        : trans.__('No metric is logged yet. Each one that the code logs, with mlflow.log_metric or workbench.log, is a curve here.');
     }
     if (!trials.size) {
-      return isFinished ? 'No trial was started.' : `No trial has started yet. Each one is drawn here once it logs “${metric}”.`;
+      return isFinished ? trans.__('No trial was started.') : trans.__('No trial has started yet. Each one is drawn here once it logs “%1”.', metric);
     }
     if ([...trials.values()].some(trial => trial.diverged)) {
-      return `All values of “${metric}”${isFinished ? '' : ' so far'} are NaN or infinite: there is nothing to draw.`;
+      return isFinished
+        ? trans.__('All values of “%1” are NaN or infinite: there is nothing to draw.', metric)
+        : trans.__('All values of “%1” so far are NaN or infinite: there is nothing to draw.', metric);
     }
-    return `No trial has logged “${metric}”${yet}.${isFinished ? ' The log of a trial may say why.' : ''}`;
+    return isFinished
+      ? trans.__('No trial has logged “%1”. The log of a trial may say why.', metric)
+      : trans.__('No trial has logged “%1” yet.', metric);
   }
 
   private async refresh(): Promise<void> {
@@ -189,7 +196,7 @@ export class Chart {
     this.asking = true;
     this.stale = false;
     if (!this.figure) {
-      this.none.textContent = this.kind === 'importance' ? 'Working out which parameters matter: some seconds the first time …' : 'Drawing …';
+      this.none.textContent = this.kind === 'importance' ? trans.__('Working out which parameters matter: some seconds the first time …') : trans.__('Drawing …');
       this.none.hidden = false;
       this.plot.hidden = true;
     }
@@ -231,9 +238,11 @@ interface Dimension {
 /** Parallel coordinates, whose brushes survive updates and choose rows of the table, and the other way round. */
 export class ParallelChart extends Chart {
   readonly axes: AxisChooser;
-  private brushes = new Map<string, [number, number][]>();
+  private readonly brushes = new Map<string, [number, number][]>();
   private readonly hint = h('div', { class: 'wb-hint', 'aria-live': 'polite' });
-  private selectedRanges: [number, number][] = [];
+  /** The selected trials as parts of their axis; neighbours are one part, as plotly makes them. */
+  private marks: [number, number][] = [];
+  private top: number | null = null;
   /** Rows of the figure that are drawn; a brush means all of them. */
   private drawn: number[] = [];
   private all = false;
@@ -244,13 +253,14 @@ export class ParallelChart extends Chart {
     private readonly onBrush: () => void,
     width: number
   ) {
-    super(state, 'parallel', 'Parallel coordinates: one line for each trial through its parameters to the primary metric');
+    super(state, 'parallel', trans.__('Parallel coordinates: one line for each trial through its parameters to the primary metric'));
     this.axes = new AxisChooser(key => this.title(key), () => this.chooseAxes(), width);
     this.foot.append(this.hint);
     const offer = (): void => this.axes.offer(state.header?.axes.map(axis => axis.name) ?? []);
     state.onChange(offer);
     offer();
     super.set({ params: this.axes.chosen() });
+    state.onChange(() => this.apply()); // also while another tab is shown: the table below follows the brush
     state.onSelection(() => this.takeSelection());
   }
 
@@ -258,6 +268,13 @@ export class ParallelChart extends Chart {
   drawAll(all: boolean): void {
     this.all = all;
     this.recolor();
+  }
+
+  /** Draw only so many of the best trials, and let a brush mean these. */
+  drawTop(top: number | null): void {
+    this.top = top;
+    this.set({ top });
+    this.apply();
   }
 
   /** The brushed parts of the parameters' axes. */
@@ -279,13 +296,13 @@ export class ParallelChart extends Chart {
 
   /** Brush one axis, as a drag along it would. */
   brush(axis: string, ranges: [number, number][]): void {
-    this.brushes.set(axis, ranges);
+    this.setBrush(axis, ranges);
     this.apply();
     this.recolor();
   }
 
   private title(key: string): string {
-    return key === TRIAL ? 'trial' : key === METRIC ? (this.state.header?.metric?.name ?? 'metric') : key;
+    return key === TRIAL ? trans.__('trial') : key === METRIC ? (this.state.header?.metric?.name ?? trans.__('metric')) : key;
   }
 
   /** A brush goes with its axis: what cannot be seen must not hide rows, nor narrow the search. */
@@ -333,11 +350,11 @@ export class ParallelChart extends Chart {
       this.drawn = this.rowsToDraw(line.color);
       const isPart = this.drawn.length < figure.trials.length;
       const only = <T>(values: T[]): T[] => (isPart ? this.drawn.map(row => values[row] as T) : values);
-      this.part = isPart ? `${this.drawn.length} of ${figure.trials.length} lines: the best ${BEST_LINES} and a sample of the others; a brush means all` : '';
+      this.part = isPart ? trans.__('%1 of %2 lines: the best %3 and a sample of the others; a brush means all', this.drawn.length, figure.trials.length, BEST_LINES) : '';
       this.unhovered();
       const dimensions = (trace['dimensions'] as Dimension[]).map((dimension, index) => {
         const axis = figure.axes[index]?.name ?? '';
-        const ranges = this.brushes.get(axis) ?? (axis === TRIAL ? this.selectedRanges : undefined);
+        const ranges = this.brushes.get(axis) ?? (axis === TRIAL ? this.marks : undefined);
         const { constraintrange: _, ...given } = dimension;
         const rest = { ...given, values: only(given.values) };
         return ranges?.length ? { ...rest, constraintrange: ranges } : rest;
@@ -404,9 +421,11 @@ export class ParallelChart extends Chart {
   private hovered(event: { curveNumber?: number }): void {
     const trial = this.state.byNumber(this.figure?.trials[this.drawn[event.curveNumber ?? -1] ?? -1] ?? -1);
     this.hint.textContent = trial
-      ? `trial ${trial.number} · ${Object.entries(trial.params)
-          .map(([name, value]) => `${name}=${valueText(value)}`)
-          .join(' · ')} · ${number(trial.score)}`
+      ? [
+          trans.__('trial %1', trial.number),
+          ...Object.entries(trial.params).map(([name, value]) => `${name}=${valueText(value)}`),
+          number(trial.score)
+        ].join(' · ')
       : this.part;
   }
 
@@ -419,11 +438,39 @@ export class ParallelChart extends Chart {
       }
       const index = /^dimensions\[(\d+)\]\.constraintrange$/.exec(key)?.[1];
       const axis = index === undefined ? undefined : this.figure?.axes[Number(index)];
-      if (axis) {
-        this.brushes.set(axis.name, asRanges(value));
+      if (axis?.name === TRIAL && !this.brushes.has(TRIAL)) {
+        this.readMarks(asRanges(value));
+      } else if (axis) {
+        this.setBrush(axis.name, asRanges(value));
       }
     }
     this.apply();
+    if (!this.brushes.has(TRIAL) && this.marks.length) {
+      this.recolor(); // what is selected is marked again
+    }
+  }
+
+  /** An axis without a brush is not in there: that of the trials then shows what is selected. */
+  private setBrush(axis: string, ranges: [number, number][]): void {
+    if (ranges.length) {
+      this.brushes.set(axis, ranges);
+    } else {
+      this.brushes.delete(axis);
+    }
+  }
+
+  /** What is there beside the marks of what is selected is a brush; a mark that is gone was clicked away. */
+  private readMarks(ranges: [number, number][]): void {
+    const numbers = this.figure?.trials ?? [];
+    const covers = ([low, high]: [number, number], number: number): boolean => low <= number && number <= high;
+    const inside = (range: [number, number]): string => numbers.filter(number => covers(range, number)).join();
+    const marked = new Set(this.marks.map(inside));
+    this.setBrush(TRIAL, ranges.filter(range => !marked.has(inside(range))));
+    const gone = new Set(numbers.filter(number => !ranges.some(range => covers(range, number))));
+    const kept = [...this.state.selected].filter(name => !gone.has(this.state.trials.get(name)?.number ?? -1));
+    if (kept.length < this.state.selected.size) {
+      this.state.select(kept);
+    }
   }
 
   /** Plotly has moved its axes already; what is known of the figure follows. */
@@ -435,43 +482,27 @@ export class ParallelChart extends Chart {
   }
 
   private apply(): void {
-    const figure = this.figure;
-    if (!figure?.data[0]) {
-      return;
-    }
-    if (!this.isBrushed) {
-      if (this.state.brushed) {
-        this.state.brush(null);
-      }
+    const { header, trials } = this.state;
+    if (header) {
+      this.state.brush(this.isBrushed ? brushed(trials.values(), header, this.brushes, this.top) : null);
       this.onBrush();
-      return;
     }
-    const dimensions = figure.data[0]['dimensions'] as Dimension[];
-    const names = new Set<string>();
-    figure.trials.forEach((number, row) => {
-      const trial = this.state.byNumber(number);
-      if (trial && this.passes(dimensions, figure.axes, row)) {
-        names.add(trial.name);
-      }
-    });
-    this.state.brush(names);
-    this.onBrush();
-  }
-
-  private passes(dimensions: Dimension[], axes: Axis[], row: number): boolean {
-    return axes.every((axis, index) => {
-      const ranges = this.brushes.get(axis.name);
-      const value = dimensions[index]?.values[row];
-      return !ranges?.length || (value != null && ranges.some(([low, high]) => low <= value && value <= high));
-    });
   }
 
   /** Rows selected in the table stand out: the axis of trials is brushed there, and no row is hidden for it. */
   private takeSelection(): void {
     const numbers = [...this.state.selected].flatMap(name => this.state.trials.get(name)?.number ?? []);
-    const ranges = numbers.sort((a, b) => a - b).map((number): [number, number] => [number - 0.5, number + 0.5]);
-    if (JSON.stringify(ranges) !== JSON.stringify(this.selectedRanges)) {
-      this.selectedRanges = ranges;
+    const marks: [number, number][] = [];
+    for (const number of numbers.sort((a, b) => a - b)) {
+      const last = marks.at(-1);
+      if (last?.[1] === number - 0.5) {
+        last[1] = number + 0.5;
+      } else {
+        marks.push([number - 0.5, number + 0.5]);
+      }
+    }
+    if (JSON.stringify(marks) !== JSON.stringify(this.marks)) {
+      this.marks = marks;
       this.recolor();
     }
   }

@@ -1,4 +1,5 @@
 /** Small helpers to make elements. */
+import { trans } from './language';
 
 type Attributes = Record<string, string | number | boolean | ((event: Event) => void)>;
 
@@ -50,13 +51,13 @@ export function duration(seconds: number | null): string {
   }
   const whole = Math.round(seconds);
   if (whole < 60) {
-    return `${seconds < 9.95 ? seconds.toFixed(1) : whole} s`;
+    return trans.__('%1 s', seconds < 9.95 ? seconds.toFixed(1) : whole);
   }
   const minutes = Math.floor(whole / 60);
   const two = (value: number): string => String(value).padStart(2, '0');
   return minutes < 60
-    ? `${minutes}:${two(whole % 60)} min`
-    : `${Math.floor(minutes / 60)}:${two(minutes % 60)} h`;
+    ? trans.__('%1 min', `${minutes}:${two(whole % 60)}`)
+    : trans.__('%1 h', `${Math.floor(minutes / 60)}:${two(minutes % 60)}`);
 }
 
 export function bytes(count: number): string {
@@ -116,13 +117,43 @@ const ICONS: Record<string, string> = {
   NotResponding: '?'
 };
 
+/** A status in the user's language. */
+function statusWord(value: string): string {
+  switch (value) {
+    case 'Completed':
+      return trans.__('Completed');
+    case 'Failed':
+      return trans.__('Failed');
+    case 'Canceled':
+      return trans.__('Canceled');
+    case 'CancelRequested':
+      return trans.__('CancelRequested');
+    case 'Running':
+      return trans.__('Running');
+    case 'Queued':
+      return trans.__('Queued');
+    case 'Finalizing':
+      return trans.__('Finalizing');
+    case 'Preparing':
+      return trans.__('Preparing');
+    case 'Starting':
+      return trans.__('Starting');
+    case 'NotStarted':
+      return trans.__('NotStarted');
+    case 'NotResponding':
+      return trans.__('NotResponding');
+    default:
+      return value;
+  }
+}
+
 /** A status as an icon and a word: never by colour alone. */
 export function status(value: string): HTMLElement {
   return h(
     'span',
     { class: `wb-status wb-${value}` },
     h('span', { 'aria-hidden': 'true', class: 'wb-icon' }, ICONS[value] ?? '•'),
-    ` ${value}`
+    ` ${statusWord(value)}`
   );
 }
 

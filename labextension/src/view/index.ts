@@ -1,6 +1,7 @@
 import { askForCell } from './asking';
 import { Chart, MOST_LINES, ParallelChart } from './charts';
 import { duration, gigabytes, h, number, popup, status, throttled, valueText } from './dom';
+import { trans } from './language';
 import { LogPanel, OutputsPanel, RegisterPanel, UsagePanel, factsTable, type Opener, type Panel } from './panels';
 import type { Gpu, Machine } from './protocol';
 import { State } from './state';
@@ -73,7 +74,7 @@ class View {
   ) {
     this.state = new State(transport);
     this.element.append(h('style', {}, STYLES), this.head, this.bar, this.message, this.body);
-    this.head.append(h('span', { class: 'wb-dim' }, 'Connecting …'));
+    this.head.append(h('span', { class: 'wb-dim' }, trans.__('Connecting …')));
     void transport.loadPlotly().catch(() => undefined); // begun early; a chart that needs it says what went wrong
     this.state.onChange(() => {
       this.build();
@@ -114,12 +115,13 @@ class View {
     this.element.remove();
   }
 
-  /** The clock in the head runs, and now and then the machine is looked at, while anybody can see it. */
+  /** The clocks in head and table run, and now and then the machine is looked at, while anybody can see it. */
   private tick(): void {
     if (this.state.isFinished || !this.state.header) {
       return;
     }
     this.drawHead();
+    this.table?.tick();
     if (this.state.linked && ++this.ticks % MACHINE_EVERY === 0) {
       this.lookAtMachine();
     }
@@ -170,41 +172,45 @@ class View {
 
   private buildSweep(): void {
     this.parallel = new ParallelChart(this.state, () => this.brushChanged(), this.element.clientWidth);
-    const curves = new Chart(this.state, 'curves', 'The metric of each trial over its steps');
-    const scatter = new Chart(this.state, 'scatter', 'The primary metric over one parameter');
-    this.add('parallel', 'Parallel coordinates', withTools(this.parallel, this.parallelTools()));
-    this.add('curves', 'Curves', withTools(curves, this.curveTools(curves)));
-    this.add('progress', 'Progress', new Chart(this.state, 'progress', 'Each trial’s value, and the best so far'));
-    this.add('scatter', 'Scatter', withTools(scatter, this.scatterTools(scatter)));
-    this.add('importance', 'Importance', new Chart(this.state, 'importance', 'How much each parameter matters'));
-    this.add('log', 'Log', new LogPanel(this.state));
-    this.add('outputs', 'Outputs', new OutputsPanel(this.state, this.open));
-    this.add('resources', 'Resources', new UsagePanel(this.state));
-    this.add('register', 'Register best model', new RegisterPanel(this.state));
+    const curves = new Chart(this.state, 'curves', trans.__('The metric of each trial over its steps'));
+    const scatter = new Chart(this.state, 'scatter', trans.__('The primary metric over one parameter'));
+    const progress = new Chart(this.state, 'progress', trans.__('Each trial’s value, and the best so far'));
+    for (const chart of [curves, progress, scatter]) {
+      this.state.onSelection(() => chart.set({ selected: this.selectedNumbers() }));
+    }
+    this.add('parallel', trans.__('Parallel coordinates'), withTools(this.parallel, this.parallelTools()));
+    this.add('curves', trans.__('Curves'), withTools(curves, this.curveTools(curves)));
+    this.add('progress', trans.__('Progress'), progress);
+    this.add('scatter', trans.__('Scatter'), withTools(scatter, this.scatterTools(scatter)));
+    this.add('importance', trans.__('Importance'), new Chart(this.state, 'importance', trans.__('How much each parameter matters')));
+    this.add('log', trans.__('Log'), new LogPanel(this.state));
+    this.add('outputs', trans.__('Outputs'), new OutputsPanel(this.state, this.open));
+    this.add('resources', trans.__('Resources'), new UsagePanel(this.state));
+    this.add('register', trans.__('Register best model'), new RegisterPanel(this.state));
     this.table = new TrialTable(this.state);
     this.body.append(this.tabList(), ...this.panelElements(), this.tableTools(this.table), this.table.element);
   }
 
   private buildJob(): void {
-    const curves = new Chart(this.state, 'curves', 'The job’s metrics over their steps');
+    const curves = new Chart(this.state, 'curves', trans.__('The job’s metrics over their steps'));
     const facts = h('div', { class: 'wb-scroll' });
     const showFacts = (): void => {
       const header = this.state.header;
       facts.replaceChildren(
         factsTable([
           ...Object.entries(header?.params ?? {}).map(([name, value]): [string, string] => [name, valueText(value)]),
-          ['experiment', header?.experiment ?? '']
+          [trans.__('experiment'), header?.experiment ?? '']
         ])
       );
     };
     showFacts();
     this.state.onChange(showFacts);
-    this.add('log', 'Log', new LogPanel(this.state));
-    this.add('curves', 'Metrics', curves);
-    this.add('facts', 'Parameters', { element: facts, show: () => undefined });
-    this.add('outputs', 'Outputs', new OutputsPanel(this.state, this.open));
-    this.add('resources', 'Resources', new UsagePanel(this.state));
-    this.add('register', 'Register model', new RegisterPanel(this.state));
+    this.add('log', trans.__('Log'), new LogPanel(this.state));
+    this.add('curves', trans.__('Metrics'), curves);
+    this.add('facts', trans.__('Parameters'), { element: facts, show: () => undefined });
+    this.add('outputs', trans.__('Outputs'), new OutputsPanel(this.state, this.open));
+    this.add('resources', trans.__('Resources'), new UsagePanel(this.state));
+    this.add('register', trans.__('Register model'), new RegisterPanel(this.state));
     this.body.append(this.tabList(), ...this.panelElements());
   }
 
@@ -215,7 +221,7 @@ class View {
   // Tabs
 
   private tabList(): HTMLElement {
-    this.tabs = h('div', { class: 'wb-tabs', role: 'tablist', 'aria-label': 'views of the job' });
+    this.tabs = h('div', { class: 'wb-tabs', role: 'tablist', 'aria-label': trans.__('views of the job') });
     this.panels.forEach(({ name, title }, index) => {
       const tab = h(
         'button',
@@ -267,15 +273,16 @@ class View {
       return;
     }
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset['action'] : undefined;
-    const elapsed = header.started === null ? null : (header.ended ?? Date.now() / 1000) - header.started;
+    const elapsed = this.state.elapsed(header);
     const ended = ORDER.slice(0, 3).reduce((sum, name) => sum + (header.counts[name] ?? 0), 0);
+    const running = header.counts['Running'] ?? 0;
     const facts: (HTMLElement | null)[] = [
       fact('', status(header.held && !this.state.isFinished ? `${header.status}` : header.status)),
-      header.held && !this.state.isFinished ? fact('', '‖ paused') : null,
-      header.type === 'sweep' ? fact('trials', `${ended} of ${header.total ?? '?'}`, (header.counts['Running'] ?? 0) ? ` · ${header.counts['Running'] ?? 0} running` : '') : null,
-      header.type === 'sweep' ? fact(`best ${header.metric?.name ?? ''}`, number(header.best?.score), header.best ? ` · trial ${header.best.number}` : '') : null,
-      elapsed === null ? null : fact('time', duration(elapsed)),
-      header.remaining === null ? null : fact('about', duration(header.remaining), ' left'),
+      header.held && !this.state.isFinished ? fact('', trans.__('‖ paused')) : null,
+      header.type === 'sweep' ? fact(trans.__('trials'), trans.__('%1 of %2', ended, header.total ?? '?'), running ? ` · ${trans._n('%1 running', '%1 running', running)}` : '') : null,
+      header.type === 'sweep' ? fact(trans.__('best %1', header.metric?.name ?? ''), number(header.best?.score), header.best ? ` · ${trans.__('trial %1', header.best.number)}` : '') : null,
+      elapsed === null ? null : fact(trans.__('time'), duration(elapsed)),
+      header.remaining === null ? null : fact(trans.__('about'), duration(header.remaining), ` ${trans.__('left')}`),
       ...(this.machine && !this.state.isFinished ? machineFacts(this.machine) : [])
     ];
     this.head.replaceChildren(
@@ -313,20 +320,20 @@ class View {
     const buttons: HTMLElement[] = [];
     if (header?.type === 'sweep') {
       if (selected.length) {
-        buttons.push(action('stop-trials', selected.length === 1 ? `Stop trial ${this.state.trials.get(selected[0] ?? '')?.number ?? ''}` : `Stop ${selected.length} trials`, () => this.state.ask('cancel', { names: selected })));
+        buttons.push(action('stop-trials', selected.length === 1 ? trans.__('Stop trial %1', this.state.trials.get(selected[0] ?? '')?.number ?? '') : trans._n('Stop %1 trial', 'Stop %1 trials', selected.length), () => this.state.ask('cancel', { names: selected })));
       }
       if (!finished) {
-        buttons.push(header.held ? action('resume', 'Resume', () => this.state.ask('resume', {})) : action('pause', 'Pause', () => this.state.ask('pause', {})));
+        buttons.push(header.held ? action('resume', trans.__('Resume'), () => this.state.ask('resume', {})) : action('pause', trans.__('Pause'), () => this.state.ask('pause', {})));
       }
-      buttons.push(action('more', 'More trials', () => this.more()));
+      buttons.push(action('more', trans.__('More trials'), () => this.more()));
     }
     if (!finished) {
-      buttons.push(action('stop', header?.type === 'sweep' ? 'Stop sweep' : 'Stop', () => this.stop()));
+      buttons.push(action('stop', header?.type === 'sweep' ? trans.__('Stop sweep') : trans.__('Stop'), () => this.stop()));
     } else {
-      buttons.push(action('rerun', 'Rerun', () => this.rerun()));
+      buttons.push(action('rerun', trans.__('Rerun'), () => this.rerun()));
     }
-    const duplicate = action('duplicate', 'Duplicate', () => this.duplicate());
-    duplicate.title = 'Open the builder, filled with all this was submitted with';
+    const duplicate = action('duplicate', trans.__('Duplicate'), () => this.duplicate());
+    duplicate.title = trans.__('Open the builder, filled with all this was submitted with');
     buttons.push(duplicate);
     return h('span', { class: 'wb-actions' }, ...buttons);
   }
@@ -349,7 +356,7 @@ class View {
   private say(text: string, isError: boolean, asked = true, trace: string | null = null): void {
     this.said = asked;
     if (this.message.textContent !== text + (trace ?? '')) {
-      const lines = trace ? [h('div', { class: 'wb-trace', tabindex: 0, role: 'region', 'aria-label': 'error' }, h('pre', {}, trace))] : [];
+      const lines = trace ? [h('div', { class: 'wb-trace', tabindex: 0, role: 'region', 'aria-label': trans.__('error') }, h('pre', {}, trace))] : [];
       this.message.replaceChildren(text, ...lines);
     }
     this.message.hidden = !text && !trace;
@@ -358,35 +365,46 @@ class View {
 
   private async stop(): Promise<string> {
     const running = this.state.header?.counts['Running'] ?? 0;
-    const really = await this.confirm(`Stop ${this.state.header?.name ?? ''}${running > 1 ? ` and its ${running} running trials` : ''}? What has finished stays.`, 'Stop it');
+    const name = this.state.header?.name ?? '';
+    const question =
+      running > 1
+        ? trans._n('Stop %2 and its %1 running trial? What has finished stays.', 'Stop %2 and its %1 running trials? What has finished stays.', running, name)
+        : trans.__('Stop %1? What has finished stays.', name);
+    const really = await this.confirm(question, trans.__('Stop it'));
     return really ? this.state.ask('cancel', {}) : '';
   }
 
   private async more(): Promise<string> {
-    const input = h('input', { type: 'number', min: 1, value: 10, 'aria-label': 'how many more trials' });
-    const really = await this.confirm('How many more trials?', 'Add them', input);
+    const input = h('input', { type: 'number', min: 1, value: 10, 'aria-label': trans.__('how many more trials') });
+    const really = await this.confirm(trans.__('How many more trials?'), trans.__('Add them'), input);
     const trials = Math.round(Number(input.value));
     return really ? this.state.ask('extend', { trials }) : '';
   }
 
   private async rerun(): Promise<string> {
     const again = await this.state.ask('rerun', { trial: null });
-    const drift = again.drift.length ? `\nNot as it was: ${again.drift.join('; ')}` : '';
-    return `Running again as ${again.name}${drift}`;
+    const drift = again.drift.length ? `\n${trans.__('Not as it was: %1', again.drift.join('; '))}` : '';
+    return trans.__('Running again as %1', again.name) + drift;
   }
 
   /** The builder is a form of the kernel's: a cell opens it, where a cell can be put; else the code is there to copy. */
-  private duplicate(): Promise<string> {
-    const source = `import workbench\n\nworkbench.builder(${JSON.stringify(this.state.header?.name ?? '')})`;
-    const done = askForCell(this.element, { source, run: true });
-    if (done) {
-      const how = done === 'ran' ? 'The builder opens in the cell below' : 'The cell below opens the builder, once a kernel is there to run it';
-      return Promise.resolve(`${how}, with all this was submitted with.`);
+  private async duplicate(): Promise<string> {
+    const source = await this.state.ask('builder', {});
+    const cell = askForCell(this.element, { source, run: true });
+    if (cell?.elsewhere !== undefined) {
+      return cell.ran
+        ? trans.__('The builder opens in a new cell of %1, with all this was submitted with.', cell.elsewhere)
+        : trans.__('A new cell of %1 opens the builder, once a kernel is there to run it, with all this was submitted with.', cell.elsewhere);
     }
-    const copy = h('button', { type: 'button', click: () => void navigator.clipboard.writeText(source).then(() => (copy.textContent = 'Copied')) }, 'Copy');
-    this.say('This opens the builder with all that was submitted:', false);
+    if (cell) {
+      return cell.ran
+        ? trans.__('The builder opens in the cell below, with all this was submitted with.')
+        : trans.__('The cell below opens the builder, once a kernel is there to run it, with all this was submitted with.');
+    }
+    const copy = h('button', { type: 'button', click: () => void navigator.clipboard.writeText(source).then(() => (copy.textContent = trans.__('Copied'))) }, trans.__('Copy'));
+    this.say(trans.__('This opens the builder with all that was submitted:'), false);
     this.message.append(h('pre', { class: 'wb-code' }, source), copy);
-    return Promise.resolve('');
+    return '';
   }
 
   /** Ask in place: a dialog of the browser would block all of JupyterLab. */
@@ -402,7 +420,7 @@ class View {
         h('span', {}, question),
         ...parts,
         h('button', { type: 'button', class: 'wb-primary', 'data-answer': 'yes', click: () => answer(true) }, yes),
-        h('button', { type: 'button', click: () => answer(false) }, 'No')
+        h('button', { type: 'button', click: () => answer(false) }, trans.__('No'))
       );
       row.style.paddingBottom = '6px';
       this.element.querySelector('.wb-confirm')?.remove();
@@ -414,9 +432,9 @@ class View {
   private showLink(): void {
     if (this.state.gone !== null) {
       this.say(this.state.gone, true);
-      this.head.replaceChildren(h('span', { class: 'wb-dim' }, 'There is nothing to show'));
+      this.head.replaceChildren(h('span', { class: 'wb-dim' }, trans.__('There is nothing to show')));
     } else if (!this.state.linked) {
-      this.say('The connection is lost; trying again. The job itself does not need it.', true);
+      this.say(this.state.transport.lost?.() ?? trans.__('The connection is lost; trying again. The job itself does not need it.'), true);
     } else if (this.state.header) {
       this.say('', false, false);
     }
@@ -427,41 +445,66 @@ class View {
 
   private parallelTools(): HTMLElement {
     const usual = h('option', { value: '' });
-    const all = h('option', { value: 'all' }, 'all trials, slowly');
+    const all = h('option', { value: 'all' }, trans.__('all trials, slowly'));
     const name = (): void => {
       const many = this.state.trials.size > MOST_LINES;
-      usual.textContent = many ? `${MOST_LINES} of all trials` : 'all trials';
+      usual.textContent = many ? trans.__('%1 of all trials', MOST_LINES) : trans.__('all trials');
       all.hidden = !many;
     };
     this.state.onChange(name);
     name();
-    const top = h('select', { 'aria-label': 'how many trials', change: () => {
+    const top = h('select', { 'aria-label': trans.__('how many trials'), change: () => {
       this.parallel?.drawAll(top.value === 'all');
-      this.parallel?.set({ top: Number(top.value) || null });
+      this.parallel?.drawTop(Number(top.value) || null);
     } },
-      usual, all, ...[['10', 'best 10'], ['50', 'best 50'], ['200', 'best 200']].map(([value, title]) => h('option', { value: value ?? '' }, title ?? '')));
-    const clear = h('button', { type: 'button', 'data-action': 'clear', click: () => this.parallel?.clear() }, 'Clear brush');
-    const narrow = h('button', { type: 'button', 'data-action': 'narrow', title: 'Draw the trials yet to come from the brushed ranges only' }, 'Narrow the search to this brush');
-    narrow.addEventListener('click', () => void this.act(narrow, () => this.state.ask('narrow', { ranges: this.parallel?.ranges() ?? {} })));
+      usual, all, ...[10, 50, 200].map(count => h('option', { value: count }, trans.__('best %1', count))));
+    const clear = h('button', { type: 'button', 'data-action': 'clear', click: () => this.parallel?.clear() }, trans.__('Clear brush'));
+    const narrow = h('button', { type: 'button', 'data-action': 'narrow' }, trans.__('Narrow the search to this brush'));
+    narrow.addEventListener('click', () => {
+      const reason = this.whyNotNarrow();
+      if (reason) {
+        this.say(reason, false);
+      } else {
+        void this.act(narrow, () => this.state.ask('narrow', { ranges: this.parallel?.ranges() ?? {} })).then(() => this.brushChanged());
+      }
+    });
     this.buttons.set('clear', clear);
     this.buttons.set('narrow', narrow);
-    clear.disabled = narrow.disabled = true;
-    return h('div', { class: 'wb-tools' }, top, this.parallel?.axes.element ?? null, clear, narrow, h('span', { class: 'wb-dim' }, 'drag along an axis to brush, its name to move it'));
+    this.brushChanged();
+    return h('div', { class: 'wb-tools' }, top, this.parallel?.axes.element ?? null, clear, narrow, h('span', { class: 'wb-dim' }, trans.__('drag along an axis to brush, its name to move it')));
   }
 
   private brushChanged(): void {
     const brushed = this.parallel?.isBrushed ?? false;
-    const ranges = Object.keys(this.parallel?.ranges() ?? {}).length;
     const clear = this.buttons.get('clear');
     const narrow = this.buttons.get('narrow');
     if (clear && narrow) {
       clear.disabled = !brushed;
-      narrow.disabled = !ranges || !this.state.linked;
+      const reason = this.whyNotNarrow();
+      narrow.disabled = !brushed;
+      // Not disabled where something is brushed: a button that is tells nobody why.
+      narrow.setAttribute('aria-disabled', String(reason !== null));
+      narrow.title = reason ?? trans.__('Draw the trials yet to come from the brushed ranges only');
     }
   }
 
+  /** Why the search cannot be narrowed to what is brushed; null when it can. */
+  private whyNotNarrow(): string | null {
+    if (!this.parallel?.isBrushed) {
+      return trans.__('Nothing is brushed: drag along the axis of a parameter');
+    }
+    if (!Object.keys(this.parallel.ranges()).length) {
+      return trans.__('No parameter is brushed, and only parameters can be narrowed: brush also the axes on which these trials lie close together');
+    }
+    return this.state.linked ? null : trans.__('The connection is lost');
+  }
+
+  private selectedNumbers(): number[] {
+    return [...this.state.selected].flatMap(name => this.state.trials.get(name)?.number ?? []);
+  }
+
   private curveTools(chart: Chart): HTMLElement {
-    const metric = h('select', { 'aria-label': 'metric', change: () => chart.set({ metric: metric.value }) });
+    const metric = h('select', { 'aria-label': trans.__('metric'), change: () => chart.set({ metric: metric.value }) });
     const fill = (): void => {
       void this.state.ask('metrics', {}).then(names => {
         if (names.length !== metric.options.length) {
@@ -475,26 +518,22 @@ class View {
     metric.addEventListener('focus', fill);
     const named = this.state.header?.metric?.name ?? '';
     metric.append(h('option', { value: named }, named));
-    const over = h('select', { 'aria-label': 'horizontal axis', change: () => chart.set({ over: over.value }) }, h('option', { value: 'step' }, 'over steps'), h('option', { value: 'time' }, 'over time'));
+    const over = h('select', { 'aria-label': trans.__('horizontal axis'), change: () => chart.set({ over: over.value }) }, h('option', { value: 'step' }, trans.__('over steps')), h('option', { value: 'time' }, trans.__('over time')));
     const log = h('input', { type: 'checkbox', change: () => chart.set({ log: log.checked }) });
-    this.state.onSelection(() => {
-      const selected = [...this.state.selected].flatMap(name => this.state.trials.get(name)?.number ?? []);
-      chart.set({ selected });
-    });
-    return h('div', { class: 'wb-tools' }, metric, over, h('label', {}, log, 'logarithmic'));
+    return h('div', { class: 'wb-tools' }, metric, over, h('label', {}, log, trans.__('logarithmic')));
   }
 
   private scatterTools(chart: Chart): HTMLElement {
-    const param = h('select', { 'aria-label': 'parameter', change: () => chart.set({ param: param.value }) },
+    const param = h('select', { 'aria-label': trans.__('parameter'), change: () => chart.set({ param: param.value }) },
       ...(this.state.header?.axes ?? []).map(axis => h('option', { value: axis.name }, axis.name)));
-    return h('div', { class: 'wb-tools' }, h('label', {}, 'parameter', param));
+    return h('div', { class: 'wb-tools' }, h('label', {}, trans.__('parameter'), param));
   }
 
   private tableTools(table: TrialTable): HTMLElement {
     const count = h('span', { class: 'wb-dim', role: 'status' });
-    const search = h('input', { type: 'search', placeholder: 'search trials', 'aria-label': 'search trials', input: () => table.quickFilter(search.value) });
+    const search = h('input', { type: 'search', placeholder: trans.__('search trials'), 'aria-label': trans.__('search trials'), input: () => table.quickFilter(search.value) });
     const list = h('div', {});
-    const columns = popup('columns', 'wb-columns', list, () => {
+    const columns = popup(trans.__('columns'), 'wb-columns', list, () => {
       list.replaceChildren(...table.columnList().map(column => {
         const box = h('input', { type: 'checkbox', checked: column.visible, change: () => table.setVisible(column.id, box.checked) });
         return h('label', {}, box, column.title);
@@ -504,17 +543,17 @@ class View {
       const visible = filters.getAttribute('aria-pressed') !== 'true';
       filters.setAttribute('aria-pressed', String(visible));
       table.showFilters(visible);
-    } }, 'Filter');
+    } }, trans.__('Filter'));
     const pin = h('button', { type: 'button', click: () => this.state.selected.forEach(name => {
       const trial = this.state.trials.get(name);
       if (trial) {
         table.togglePin(trial);
       }
-    }) }, 'Pin');
+    }) }, trans.__('Pin'));
     const tell = (): void => {
-      const chosen = this.state.selected.size ? ` · ${this.state.selected.size} selected` : '';
-      const brushed = this.state.brushed ? ` · ${this.state.brushed.size} in the brush` : '';
-      count.textContent = `${this.state.trials.size} ${this.state.trials.size === 1 ? 'trial' : 'trials'}${brushed}${chosen}`;
+      const chosen = this.state.selected.size ? ` · ${trans._n('%1 selected', '%1 selected', this.state.selected.size)}` : '';
+      const brushed = this.state.brushed ? ` · ${trans._n('%1 in the brush', '%1 in the brush', this.state.brushed.size)}` : '';
+      count.textContent = trans._n('%1 trial', '%1 trials', this.state.trials.size) + brushed + chosen;
       pin.disabled = this.state.selected.size === 0;
       this.drawHead();
     };
@@ -546,15 +585,19 @@ function isOver(value: string | undefined): boolean {
 }
 
 function machineFacts({ slots, gpus }: Machine): HTMLElement[] {
-  const used = fact('slots', `${slots.used} of ${slots.total}`);
-  used.title = 'trials of this workspace that run at once';
+  const used = fact(trans.__('slots'), trans.__('%1 of %2', slots.used, slots.total));
+  used.title = trans.__('trials of this workspace that run at once');
   return [used, ...(gpus.length > MOST_GPUS ? [allGpus(gpus)] : gpus.map(gpuFact))];
 }
 
 function gpuFact(gpu: Gpu): HTMLElement {
-  const element = fact(gpu.label, gpu.busy === null ? '' : `${gpu.busy} %`, `${gpu.busy === null ? '' : ', '}${gigabytes(gpu.used)} of ${gigabytes(gpu.total)} GB`);
+  const element = fact(gpu.label, gpu.busy === null ? '' : `${gpu.busy} %`, `${gpu.busy === null ? '' : ', '}${ofMemory(gpu)}`);
   element.title = gpu.name;
   return element;
+}
+
+function ofMemory(gpu: Gpu): string {
+  return trans.__('%1 of %2 GB', gigabytes(gpu.used), gigabytes(gpu.total));
 }
 
 /** Many GPUs as one: the mean, and each of them for who points at it. */
@@ -562,8 +605,8 @@ function allGpus(gpus: Gpu[]): HTMLElement {
   const told = gpus.filter(gpu => gpu.busy !== null);
   const sum = (of: (gpu: Gpu) => number): number => gpus.reduce((total, gpu) => total + of(gpu), 0);
   const busy = told.length ? Math.round(sum(gpu => gpu.busy ?? 0) / told.length) : null;
-  const element = gpuFact({ label: `${gpus.length} GPUs`, name: '', busy, used: sum(gpu => gpu.used), total: sum(gpu => gpu.total) });
-  element.title = gpus.map(gpu => `${gpu.label} (${gpu.name}): ${gpu.busy ?? '–'} %, ${gigabytes(gpu.used)} of ${gigabytes(gpu.total)} GB`).join('\n');
+  const element = gpuFact({ label: trans._n('%1 GPU', '%1 GPUs', gpus.length), name: '', busy, used: sum(gpu => gpu.used), total: sum(gpu => gpu.total) });
+  element.title = gpus.map(gpu => `${gpu.label} (${gpu.name}): ${gpu.busy ?? '–'} %, ${ofMemory(gpu)}`).join('\n');
   return element;
 }
 

@@ -5,6 +5,8 @@ export type Scalar = string | number | boolean | null;
 export interface Axis {
   name: string;
   scale: 'linear' | 'log' | 'category';
+  /** The values of a choice, in the order of the axis. */
+  categories?: Scalar[];
 }
 
 export interface Header {
@@ -29,6 +31,7 @@ export interface Header {
   best: { name: string; number: number; score: number | null } | null;
   remaining: number | null;
   params: Record<string, Scalar>;
+  /** Seconds since the epoch by the clock that all other times here are by. */
   now: number;
 }
 
@@ -146,6 +149,7 @@ export interface Verbs {
   resume: [Record<string, never>, string];
   extend: [{ trials: number }, string];
   narrow: [{ ranges: Ranges }, string];
+  builder: [Record<string, never>, string];
   rerun: [{ trial: string | null }, { name: string; drift: string[] }];
   candidate: [{ trial: string | null }, Candidate];
   check_model: [{ trial: string | null; model: string }, { ok: boolean; told: string }];

@@ -1,9 +1,10 @@
+import { trans } from './language';
 import type { Header, Incoming, Trial, Verb, Verbs } from './protocol';
 import type { Transport } from './transport';
 
 type Listener = (changed: Trial[], all: boolean) => void;
 
-const READING = new Set<Verb>(['figure', 'metrics', 'log', 'usage', 'machine', 'snapshot', 'outputs', 'candidate', 'check_model']);
+const READING = new Set<Verb>(['figure', 'metrics', 'log', 'usage', 'machine', 'snapshot', 'outputs', 'candidate', 'check_model', 'builder']);
 
 const OVER = ['Completed', 'Failed', 'Canceled'];
 
@@ -28,6 +29,8 @@ export class State {
   private readonly linkListeners: (() => void)[] = [];
   private readonly waiting = new Map<number, Waiting>();
   private nextId = 1;
+  /** Seconds by which the clock of who answers is ahead of the browser's. */
+  private ahead = 0;
 
   constructor(readonly transport: Transport) {
     transport.onMessage(message => this.take(message));
@@ -69,8 +72,21 @@ export class State {
   }
 
   brush(names: Set<string> | null): void {
+    if (names === this.brushed || (names && this.brushed?.size === names.size && [...names].every(name => this.brushed?.has(name)))) {
+      return;
+    }
     this.brushed = names;
     this.selectionListeners.forEach(tell => tell());
+  }
+
+  /** Seconds since the epoch, by the clock that wrote when something started. */
+  get now(): number {
+    return Date.now() / 1000 + this.ahead;
+  }
+
+  /** How long a job or trial has run, in seconds, until now or its end; null where it has not started. */
+  elapsed({ started, ended }: { started: number | null; ended: number | null }): number | null {
+    return started === null ? null : Math.max(0, (ended ?? this.now) - started);
   }
 
   /** The one trial that log, outputs and registration are about: the first that is selected, else the best. */
@@ -96,7 +112,7 @@ export class State {
   }
 
   close(): void {
-    this.waiting.forEach(({ reject }) => reject(new Error('the view was closed')));
+    this.waiting.forEach(({ reject }) => reject(new Error(trans.__('the view was closed'))));
     this.waiting.clear();
     this.transport.close();
   }
@@ -106,22 +122,27 @@ export class State {
     this.waiting.forEach(({ reject, message }, id) => {
       if (!READING.has((message as { verb: Verb }).verb)) {
         this.waiting.delete(id);
-        reject(new Error('The connection broke before an answer came: look whether it was done, then try again'));
+        reject(new Error(trans.__('The connection broke before an answer came: look whether it was done, then try again')));
       }
     });
+  }
+
+  private takeHeader(header: Header): void {
+    this.header = header;
+    this.ahead = header.now - Date.now() / 1000;
   }
 
   private take(message: Incoming): void {
     switch (message.type) {
       case 'state':
         this.gone = null;
-        this.header = message.header;
+        this.takeHeader(message.header);
         this.trials.clear();
         message.trials.forEach(trial => this.trials.set(trial.name, trial));
         this.changeListeners.forEach(tell => tell(message.trials, true));
         break;
       case 'delta':
-        this.header = message.header;
+        this.takeHeader(message.header);
         message.trials.forEach(trial => this.trials.set(trial.name, trial));
         this.changeListeners.forEach(tell => tell(message.trials, false));
         break;

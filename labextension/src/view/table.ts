@@ -24,6 +24,7 @@ import {
   type ValueGetterParams
 } from 'ag-grid-community';
 import { duration, h, number, status, valueText } from './dom';
+import { trans } from './language';
 import type { State } from './state';
 import type { Trial } from './protocol';
 
@@ -83,6 +84,7 @@ export class TrialTable {
   private known = new Set<string>();
   private fitted = false;
   private lastBest: string | undefined;
+  private taken: ReadonlySet<string> = new Set();
 
   constructor(private readonly state: State) {
     this.element = h('div', { class: 'wb-table' });
@@ -110,12 +112,18 @@ export class TrialTable {
           this.togglePin(event.data);
         }
       },
-      overlayNoRowsTemplate:
-        '<span class="wb-empty">No trial yet. The first ones appear here as soon as they start.</span>'
+      overlayNoRowsTemplate: h('span', { class: 'wb-empty' }, trans.__('No trial yet. The first ones appear here as soon as they start.')).outerHTML
     });
     state.onChange((changed, all) => this.update(changed, all));
     state.onSelection(() => this.takeSelection());
     this.update([], true); // it is made once there is something to show
+  }
+
+  /** Let the time of what runs go on; cells that are not in sight, and those of what has ended, cost nothing. */
+  tick(): void {
+    if (this.element.checkVisibility()) {
+      this.grid.refreshCells({ columns: ['duration'] });
+    }
   }
 
   /** Show or hide one column. */
@@ -214,8 +222,8 @@ export class TrialTable {
       return;
     }
     this.columns = key;
-    const metric = header.metric?.name ?? 'score';
-    const best = header.metric?.goal === 'minimize' ? 'min' : 'max';
+    const metric = header.metric?.name ?? trans.__('score');
+    const best = header.metric?.goal === 'minimize' ? trans.__('%1 (min)', metric) : trans.__('%1 (max)', metric);
     const numeric: ColDef<Row> = {
       type: 'rightAligned',
       filter: 'agNumberColumnFilter',
@@ -223,38 +231,38 @@ export class TrialTable {
     };
     const columns: ColDef<Row>[] = [
       { colId: 'number', field: 'number', headerName: '#', ...numeric, minWidth: 48, pinned: 'left', cellRenderer: marked(this.state) },
-      { colId: 'status', field: 'status', headerName: 'status', cellRenderer: statusCell, minWidth: 104 },
+      { colId: 'status', field: 'status', headerName: trans.__('status'), cellRenderer: statusCell, minWidth: 104 },
       ...header.axes.map(
         (axis): ColDef<Row> => ({
           colId: `params.${axis.name}`,
           headerName: axis.name,
-          headerTooltip: `parameter ${axis.name}`,
+          headerTooltip: trans.__('parameter %1', axis.name),
           valueGetter: (params: ValueGetterParams<Row>) => params.data?.params[axis.name],
           ...(axis.scale === 'category' ? { type: 'rightAligned' } : numeric),
           ...(axis.scale === 'category' ? { valueFormatter: params => valueText(params.value), tooltipValueGetter: params => valueText(params.value) } : {})
         })
       ),
-      { colId: 'score', field: 'score', headerName: `${metric} (${best})`, headerTooltip: `the best value of ${metric}`, ...numeric },
+      { colId: 'score', field: 'score', headerName: best, headerTooltip: trans.__('the best value of %1', metric), ...numeric },
       {
         colId: 'last',
         field: 'last',
-        headerName: `${metric} (last)`,
-        headerTooltip: `the last value of ${metric}`,
+        headerName: trans.__('%1 (last)', metric),
+        headerTooltip: trans.__('the last value of %1', metric),
         ...numeric,
         valueFormatter: ({ data, value }) => (data?.diverged ? 'NaN' : number(value as number | null))
       },
-      { colId: 'spark', headerName: 'curve', valueGetter: params => params.data?.spark, cellRenderer: sparkCell, sortable: false, filter: false, width: 92, minWidth: 92, equals: same },
+      { colId: 'spark', headerName: trans.__('curve'), valueGetter: params => params.data?.spark, cellRenderer: sparkCell, sortable: false, filter: false, width: 92, minWidth: 92, equals: same },
       {
         colId: 'duration',
-        headerName: 'time',
+        headerName: trans.__('time'),
         type: 'rightAligned',
         filter: false,
-        valueGetter: params => seconds(params.data),
+        valueGetter: params => (params.data ? this.state.elapsed(params.data) : null),
         valueFormatter: params => duration(params.value as number | null)
       },
       {
         colId: 'reason',
-        headerName: 'reason',
+        headerName: trans.__('reason'),
         valueGetter: params => params.data?.progress ?? params.data?.reason,
         tooltipValueGetter: params => String(params.value ?? ''),
         minWidth: 120,
@@ -276,8 +284,10 @@ export class TrialTable {
 
   private takeSelection(): void {
     this.grid.onFilterChanged();
-    if (this.syncing) {
-      return;
+    const isNew = this.state.selected !== this.taken;
+    this.taken = this.state.selected;
+    if (this.syncing || !isNew) {
+      return; // a brush that follows an update moves nothing
     }
     this.syncing = true;
     let first = true;
@@ -301,7 +311,7 @@ function marked(state: State): (params: ICellRendererParams<Row>) => HTMLElement
     const attempt = params.data && params.data.attempt > 1 ? ` ↻${params.data.attempt}` : '';
     return h(
       'span',
-      { class: isBest ? 'wb-best' : '', title: isBest ? 'the best trial' : '' },
+      { class: isBest ? 'wb-best' : '', title: isBest ? trans.__('the best trial') : '' },
       isBest ? '★ ' : '',
       `${params.data?.number ?? ''}${attempt}`
     );
@@ -326,7 +336,7 @@ function sparkCell(params: ICellRendererParams<Row>): HTMLElement | SVGElement {
   svg.setAttribute('viewBox', '0 0 78 20');
   svg.setAttribute('class', 'wb-spark');
   svg.setAttribute('role', 'img');
-  svg.setAttribute('aria-label', `from ${number(values[0])} to ${number(values[values.length - 1])}`);
+  svg.setAttribute('aria-label', trans.__('from %1 to %2', number(values[0]), number(values[values.length - 1])));
   const line = document.createElementNS('http://www.w3.org/2000/svg', 'polyline');
   line.setAttribute('points', points);
   svg.append(line);
@@ -335,8 +345,4 @@ function sparkCell(params: ICellRendererParams<Row>): HTMLElement | SVGElement {
 
 function same(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
-}
-
-function seconds(trial: Trial | undefined): number | null {
-  return trial?.started == null ? null : (trial.ended ?? Date.now() / 1000) - trial.started;
 }

@@ -7,6 +7,8 @@ export interface Transport {
   onMessage(take: (message: Incoming) => void): void;
   /** Called with true when messages can travel again, with false when they no longer do. */
   onLink(take: (up: boolean) => void): void;
+  /** What to say while messages do not travel, where it is not that the line is tried again. */
+  lost?(): string;
   loadPlotly(): Promise<Plotly>;
   close(): void;
 }
