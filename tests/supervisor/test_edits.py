@@ -307,6 +307,20 @@ def test_the_queue_holds_releases_moves_and_prefers(ml_client: MLClient, tmp_pat
     gate.close()
 
 
+def test_settings_hold_from_when_they_are_written(ml_client: MLClient, tmp_path: Path) -> None:
+    settings = ml_client.context.workspace.settings
+    settings.write_text("slots = 1\n")
+    gate = Gate(tmp_path / "gate")
+    first, second = [str(ml_client.create_or_update(gate.job()).name) for _ in range(2)]
+    until(ml_client, lambda: ml_client.jobs.record(second).reason == "1 of 1 slots in use")
+    settings.write_text("slots = 2\nwarm = false\n")
+    until(ml_client, lambda: ml_client.jobs.record(second).status == "Running")
+    gate.open(2)
+    for name in (first, second):
+        wait(ml_client, name)
+    gate.close()
+
+
 def test_a_job_may_be_held_before_anybody_has_begun_it(ml_client: MLClient) -> None:
     name = str(ml_client.create_or_update(command(command="true")).name)
     wait(ml_client, name)

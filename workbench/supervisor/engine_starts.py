@@ -25,12 +25,12 @@ class EngineStarts:
 
     def __init__(self, workspace: WorkspaceFolder, *, enabled: bool) -> None:
         self._workspace = workspace
-        self._enabled = enabled
+        self.enabled = enabled
         self._server: ForkServer | None = None
 
     def start_host(self, spec: TrialSpec, folder: TrialFolder, lease: Sequence[int]) -> int | None:
         """Fork a host for a trial in a container; return its pid, or None to start it cold, as the first one is."""
-        if not self._enabled or spec.container is None:
+        if not self.enabled or spec.container is None:
             return None
         if self._server is None:
             environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}

@@ -126,6 +126,14 @@ class Supervisor:
                     pass
 
 
+def _time_of(workspace: WorkspaceFolder) -> int | None:
+    """Return when the settings were written; None where there are none."""
+    try:
+        return workspace.settings.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
 def _settings(workspace: WorkspaceFolder) -> Settings:
     try:
         return read_settings(workspace)
@@ -138,6 +146,7 @@ class _Shift:
     """One run over a workspace, from reading everything to leaving or starting over."""
 
     def __init__(self, workspace: WorkspaceFolder, selector: selectors.BaseSelector, mirror: MirrorProcess) -> None:
+        self._settings_read = _time_of(workspace)
         settings = _settings(workspace)
         self._workspace = workspace
         self._selector = selector
@@ -189,6 +198,7 @@ class _Shift:
             thorough: look for requests and new jobs even if nobody seems to have written any.
         """
         handled = False
+        self._heed_settings()
         if (version := self._store.version()) != self._seen or thorough:
             self._seen = version
             self._store.check_format()
@@ -203,6 +213,14 @@ class _Shift:
         self._engine_starts.end_idle()
         self._jobs.serve()
         self._tell(handled=handled)
+
+    def _heed_settings(self) -> None:
+        """Go on by what the settings say now; ``devices`` alone is for as long as this runs."""
+        if (read := _time_of(self._workspace)) != self._settings_read:
+            self._settings_read = read
+            settings = _settings(self._workspace)
+            self._warm.enabled = self._engine_starts.enabled = settings.warm
+            self._queue.slots = settings.slots
 
     def tidy(self) -> None:
         """Clear away what no job needs any more; what cannot be removed is left."""

@@ -37,13 +37,13 @@ class Queue:
         self._board = board
         self._jobs = jobs
         self._placer = placer
-        self._slots = slots
+        self.slots = slots
         self.waits_for_machine = False
         """Whether something waits for room that may appear without anybody telling."""
 
     def start_what_can(self) -> None:
         """Start as many waiting jobs and trials as there is room for, in order."""
-        turn = _Turn(self._slots - self._jobs.slots_taken, {})
+        turn = _Turn(self.slots - self._jobs.slots_taken, {})
         self.waits_for_machine = False
         for job in self._order():
             with self._jobs.answering_for(job.name):
@@ -89,7 +89,7 @@ class Queue:
 
     def _room_for(self, request: Request, job: JobRecord, turn: _Turn) -> Placement | Waiting:
         if turn.slots <= 0:
-            return Waiting((f"{self._slots} of {self._slots} slots in use",))
+            return Waiting((f"{self.slots} of {self.slots} slots in use",))
         behind = {turn.taken_kinds[kind] for kind in request.kinds if kind in turn.taken_kinds}
         if behind:
             return Waiting(tuple(f"behind {name}" for name in sorted(behind)))

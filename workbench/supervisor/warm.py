@@ -57,7 +57,7 @@ class WarmStarts:
         self.trouble = ""
         """What is the matter with the server that was asked last for a host; empty for nothing."""
         self._workspace = workspace
-        self._enabled = enabled
+        self.enabled = enabled
         self._servers: dict[str, ForkServer] = {}
         self._met: dict[str, float] = {}  # when a script that is no trial of a sweep was started cold
 
@@ -86,7 +86,7 @@ class WarmStarts:
 
     def _server_for(self, spec: TrialSpec, launch: Mapping[str, Any]) -> ForkServer | None:
         """Return the server that can fork a trial's host, started if there is none; None where none is worth it."""
-        if not (self._enabled and spec.words):
+        if not (self.enabled and spec.words):
             return None
         environment = self._environment(spec)
         notebook = spec.notebook is not None
