@@ -389,6 +389,10 @@ def test_a_server_is_of_one_build_of_an_environment_and_of_none_that_is_not_buil
             variables={"PYTHONPATH": str(tmp_path)},
         )
 
+    built = tmp_path / "venv" / "bin" / "python"
+    built.parent.mkdir(parents=True)
+    built.symlink_to(sys.executable)
+    (tmp_path / "venv" / "pyvenv.cfg").touch()
     before = set(children(os.getpid()))
     with closing(WarmStarts(workspace, enabled=True)) as warm:
 
@@ -397,12 +401,12 @@ def test_a_server_is_of_one_build_of_an_environment_and_of_none_that_is_not_buil
             return set(children(os.getpid())) - before
 
         assert ask(0) == set()
-        cache.built("k", lambda: {"python": "here"}, print)
+        cache.built("k", lambda: {"python": str(built)}, print)
         first = ask(1)
         assert len(first) == 1
         cache.forget("k")
         assert ask(2) == first
-        cache.built("k", lambda: {"python": "here"}, print)
+        cache.built("k", lambda: {"python": str(built)}, print)
         assert len(ask(3)) == 2
         launch["preload"] = ["never_ready", "json"]
         assert [len(ask(number, parent=None)) for number in (4, 5, 6)] == [2, 3, 3], "worth it from the second time on"
