@@ -205,6 +205,7 @@ def _with_container(
         needed=told.needed,
         left=left + told.left,
         kernel_killed=told.oom,
+        oom=told.oom,
         message="" if told.code == 0 else _tail(folder.log),
     )
 
