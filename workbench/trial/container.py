@@ -216,7 +216,10 @@ class _Line:
 
         while True:
             try:
-                self._api = self._api or connect(self._place)
+                if self._api is None:
+                    self._api = connect(self._place)
+                    self._api.version(api_version=False)
+                    self._note(None)  # the answer to the question itself may take as long as the trial
                 answer = question(self._api)
             except APIError as error:
                 if error.status_code is not None and error.status_code < 500:
