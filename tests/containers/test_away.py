@@ -41,6 +41,7 @@ class Proxy:
         self._engine = engine
         self._answer: bytes | None = None
         self._open: list[socket.socket] = []
+        self._sockets: list[socket.socket] = []
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(str(path))
         self._listening.listen(50)
@@ -61,6 +62,8 @@ class Proxy:
     def close(self) -> None:
         """Let nobody in any more."""
         self._listening.close()
+        for one in self._sockets:
+            one.close()
 
     def _serve(self) -> None:
         with suppress(OSError):  # closed
@@ -72,6 +75,7 @@ class Proxy:
                 ours = socket.socket(socket.AF_UNIX)
                 ours.connect(self._engine)
                 self._open += [theirs, ours]
+                self._sockets += [theirs, ours]
                 for source, target in ((theirs, ours), (ours, theirs)):
                     threading.Thread(target=self._pass_on, args=(source, target), daemon=True).start()
 
@@ -109,8 +113,9 @@ def waiting(
     before = address()
     one = Waiting(shared_client, job, tmp_path / "data")
     assert before == proxy.place
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{proxy._engine}")  # the test itself asks the engine directly
-    yield one
+    with monkeypatch.context() as patch:
+        patch.setenv("DOCKER_HOST", f"unix://{proxy._engine}")  # the test itself asks the engine directly
+        yield one
     proxy.come_back()
     if not shared_client.jobs.record(one.name).status.is_finished:
         shared_client.jobs.begin_cancel(one.name).result()
