@@ -110,7 +110,11 @@ def test_too_much_memory_is_told_as_that(shared_client: MLClient, in_image: Envi
     text = "python3 -c 'x = bytearray(1 << 30); print(len(x))'"
     done = finish(shared_client, command(command=text, environment=in_image, resources={"memory": "64m"}))
     assert done.status == "Failed"
-    assert (shared_client.jobs.record(str(done.name)).reason or "").startswith("out of memory (killed by the kernel)")
+    assert (shared_client.jobs.record(str(done.name)).reason or "").startswith("out of memory (killed by the kernel; ")
+    # A worker that was killed is why its parent failed, whatever that says itself.
+    text = f"{text}; python3 -c 'x = 1 / 0'"
+    done = finish(shared_client, command(command=text, environment=in_image, resources={"memory": "64m"}))
+    assert (shared_client.jobs.record(str(done.name)).reason or "").startswith("out of memory (killed by the kernel; ")
 
 
 def test_resources_and_docker_args_reach_the_container(shared_client: MLClient, in_image: Environment) -> None:

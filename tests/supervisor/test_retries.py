@@ -110,11 +110,26 @@ def test_a_run_that_the_kernel_killed_ran_out_of_memory() -> None:
     killed = Exit(cause="exited", code=137, ended=1.0, kernel_killed=True, message="Killed")
     verdict = verdict_of(killed, record)
     assert (verdict.status, verdict.cause) == ("Failed", "out_of_memory")
-    assert verdict.reason == "out of memory (killed by the kernel): Killed"
+    assert verdict.reason.startswith("out of memory (killed by the kernel; ask for more (resources: memory), or")
+    assert verdict.reason.endswith(": Killed")
     by_somebody = Exit(cause="exited", code=137, ended=1.0, message="Killed")
     assert verdict_of(by_somebody, record).cause == "any"
     own_failure = Exit(cause="exited", code=1, ended=1.0, kernel_killed=True, message="ValueError")
     assert verdict_of(own_failure, record).cause == "any", "somebody else's process was killed meanwhile"
+    of_a_child = Exit(cause="exited", code=1, ended=1.0, kernel_killed=True, oom=True, message="DataLoader worker died")
+    assert verdict_of(of_a_child, record).cause == "out_of_memory", "its engine says that it was one of its own"
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"), [(126, "chmod"), (127, "install it"), (137, "memory was short"), (139, "libraries"), (3, None)]
+)
+def test_an_exit_code_with_a_meaning_comes_with_what_to_do(code: int, advice: str | None) -> None:
+    record = JobRecord(
+        name="t", type="command", status=JobStatus.RUNNING, display_name="t", experiment_name="e", folder="t", created=0
+    )
+    reason = verdict_of(Exit(cause="exited", code=code, ended=1.0, message="last line"), record).reason
+    assert reason.startswith(f"exit code {code}: last line")
+    assert reason == "exit code 3: last line" if advice is None else advice in reason
 
 
 def test_a_trial_whose_host_is_lost_is_tried_again(shared_client: MLClient, tmp_path: Path) -> None:

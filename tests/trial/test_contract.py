@@ -117,7 +117,7 @@ def start(
     }
     inside = inside_a_container(request, folder, tmp_path) if kind == CONTAINER else {}
 
-    def start(code: str, variables: dict[str, str] | None = None, **settings: Any) -> Running:
+    def start(code: str, variables: dict[str, str] | None = None, after: str = "", **settings: Any) -> Running:
         notebook: dict[str, Any] | None = None
         if kind.startswith("notebook"):
             write_notebook(snapshot / "a.ipynb", code)
@@ -127,7 +127,7 @@ def start(
         TrialSpec(
             name="t",
             folder="trial",
-            command=SHELL if notebook else "python3 train.py",
+            command=SHELL if notebook else f"python3 train.py{after}",
             words=WORDS if notebook else [["python"], ["train.py"]],
             surroundings=str(tmp_path / "surroundings"),
             wake=str(tmp_path / "wake"),
@@ -158,7 +158,9 @@ def inside_a_container(request: pytest.FixtureRequest, folder: TrialFolder, shar
     image, cache = request.getfixturevalue("base_image"), shared / "cache"
     environment = {"kind": "image", "image": image, "engine": address(), "cache": str(cache), "key": "base"}
     Cache(cache, "image").built("base", lambda: {"image": image}, print)
-    container = container_of({"runs_in": environment, "data": {}}, open_workspace(shared), folder, {}, None)
+    workspace = open_workspace(shared)
+    os.mkfifo(workspace.wake)
+    container = container_of({"runs_in": environment, "data": {}}, workspace, folder, {}, None)
     assert container is not None
     container["mounts"].append((str(shared), str(shared), "rw"))
     return {"environment": environment, "container": container}
@@ -263,6 +265,11 @@ def test_what_it_prints_can_be_its_metrics(start: Start, tmp_path: Path) -> None
 
 TIDY = """
 import os, signal, time
+told = []
+def tell(number, frame):
+    told.append(number)
+    if len(told) == 1:  # what comes while it tidies up must not break that off
+        raise KeyboardInterrupt
 try:
     {signals}
     with open({begun!r}, "w") as begun:  # a file left to be closed by itself swallows a signal that comes meanwhile
@@ -270,22 +277,37 @@ try:
     while True:
         time.sleep(0.1)  # a signal just before signal.pause() would not wake it
 finally:
-    open("outputs/tidied", "w").close()
+    time.sleep({tidying})  # as long as a second signal may be on its way
+    open("outputs/tidied", "w").write(str(len(told)))
 """
 
 
 def test_a_request_to_stop_lets_it_tidy_up(start: Start, begun: Begun) -> None:
     # A script is told by SIGTERM, which it must want to hear; a notebook's cell is interrupted.
-    listens = "signal.signal(signal.SIGTERM, signal.default_int_handler) if {} else None"
-    run = start(TIDY.format(begun=begun.path, signals=listens.format("'get_ipython' not in globals()")), grace=20)
+    listens = "signal.signal(signal.SIGTERM, tell) if 'get_ipython' not in globals() else None"
+    run = start(TIDY.format(begun=begun.path, signals=listens, tidying=0.3), grace=20)
     begun.wait(run)
     ending = run.stop()
     assert (ending.cause, ending.needed) == ("terminated", "SIGTERM")
-    assert (run.folder.outputs / "tidied").exists()
+    assert (run.folder.outputs / "tidied").read_text() == ("0" if run.is_notebook else "1")
+
+
+@pytest.mark.parametrize("start", ["script, cold", CONTAINER], indirect=True)
+def test_a_shell_around_it_does_not_end_before_it_has_tidied_up(start: Start, begun: Begun) -> None:
+    run = start(
+        TIDY.format(begun=begun.path, signals="signal.signal(signal.SIGTERM, tell)", tidying=0.3),
+        after="; touch outputs/went-on",
+        grace=20,
+    )
+    begun.wait(run)
+    ending = run.stop()
+    assert (ending.cause, ending.needed) == ("terminated", "SIGTERM")
+    assert (run.folder.outputs / "tidied").read_text() == "1"
+    assert not (run.folder.outputs / "went-on").exists()
 
 
 def test_a_timeout_ends_it(start: Start, begun: Begun) -> None:
-    run = start(TIDY.format(begun=begun.path, signals=""), timeout=3, grace=20)
+    run = start(TIDY.format(begun=begun.path, signals="", tidying=0), timeout=3, grace=20)
     ending = run.ended()  # on a busy machine that may be before a cold kernel is there
     assert (ending.cause, ending.needed) == ("timeout", "SIGTERM")
 

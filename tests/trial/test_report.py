@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
+from workbench.trial import bare
 from workbench.trial.report import log, poke, read_points, report
 
 
@@ -90,3 +94,25 @@ def test_a_poke_tells_whether_somebody_listens_and_never_waits(tmp_path: Path) -
     assert all(poke(wake) for _ in range(70_000)), "a full pipe is a listener that has not looked yet"
     os.close(reader)
     assert not poke(wake)
+
+
+def test_an_installed_workbench_is_not_hidden(tmp_path: Path) -> None:
+    mounted, there = tmp_path / "mounted", tmp_path / "site"
+    mounted.mkdir()
+    shutil.copyfile(bare.__file__, mounted / "workbench.py")
+    (there / "workbench").mkdir(parents=True)
+
+    def imported(name: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-S", "-c", f"import workbench; print(workbench.{name})"],
+            env={"PYTHONPATH": f"{mounted}{os.pathsep}{there}"},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    assert imported("__file__") == str(mounted / "workbench.py"), "a folder of that name is no workbench"
+    (there / "workbench" / "__init__.py").write_text("def command(): pass\n")
+    assert imported("command.__name__") == "command"
+    assert imported("__file__") == str(there / "workbench" / "__init__.py")

@@ -169,7 +169,10 @@ def _pull(api: APIClient, image: str, output: Output) -> None:
         for event in api.pull(repository, tag=tag, stream=True, decode=True):
             if "error" in event:
                 output.line(str(event["error"]))
-                raise output.failed("failed: it is not on this machine, and no registry gave it")
+                raise output.failed(
+                    "failed: it is not on this machine, and no registry gave it; check its name, or fetch it yourself "
+                    f"with: docker pull {image}"
+                )
             if "progress" not in event:
                 output.line(" ".join(str(event[key]) for key in ("id", "status") if event.get(key)))
     except NotFound as error:

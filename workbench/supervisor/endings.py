@@ -23,6 +23,15 @@ _OUT_OF_MEMORY_TEXTS = (
     "std::bad_alloc",
 )
 _KILLED = ("SIGKILL", 137)
+_LESS_MEMORY = "ask for more (resources: memory), or let it need less: smaller batches, fewer workers that load data"
+_ADVICE = {
+    125: "the program that was to start the command has failed: see the log",
+    126: "what the command names is no program, or may not be run: chmod +x, or name its interpreter",
+    127: "what the command names is not in the environment: check its name, or install it there",
+    137: "something sent it SIGKILL: if nobody did, memory was short, so ask for more (resources: memory)",
+    139: "SIGSEGV, a crash in compiled code: check that the libraries fit each other; PYTHONFAULTHANDLER=1 shows where",
+}
+"""What to do about exit codes that shells and container engines give a meaning."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +68,18 @@ def verdict_of(ending: Exit, record: JobRecord) -> Verdict:
 
 def _failure(ending: Exit) -> Verdict:
     how = f"ended by {ending.signal}" if ending.signal else f"exit code {ending.code}"
+    advice = f" ({_ADVICE[ending.code]})" if ending.code in _ADVICE else ""
     last = ending.message.strip().splitlines()[-1:] or ["no output"]
-    reason = f"{how}: {last[0]}"
+    reason = f"{how}: {last[0]}{advice}"
     if _ran_out_of_memory(ending):
-        what = "killed by the kernel" if ending.kernel_killed else "as its output says"
+        what = f"killed by the kernel; {_LESS_MEMORY}" if ending.kernel_killed else "as its output says"
         return Verdict(JobStatus.FAILED, f"out of memory ({what}): {last[0]}", ending.message or how, OUT_OF_MEMORY)
     return Verdict(JobStatus.FAILED, _with_leftovers(reason, ending), ending.message or how)
 
 
 def _ran_out_of_memory(ending: Exit) -> bool:
     killed = ending.kernel_killed and (ending.signal in _KILLED or ending.code in _KILLED)
-    return killed or any(text in ending.message for text in _OUT_OF_MEMORY_TEXTS)
+    return ending.oom or killed or any(text in ending.message for text in _OUT_OF_MEMORY_TEXTS)
 
 
 def _with_signal(reason: str, ending: Exit) -> str:

@@ -334,8 +334,21 @@ class Jobs:
             self._note(trial, [Point(trial.name, *line) for line in lines])
         if (progress := trial.new_progress()) and self._board[trial.name].status is JobStatus.RUNNING:
             self._board.change(trial.name, reason=str(progress))
+        self._tell_trouble(trial, over=ending is not None)
         if ending:
             self._end(trial.name, verdict_of(ending, self._board[trial.name]), ending)
+
+    def _tell_trouble(self, trial: TrialHandle, *, over: bool) -> None:
+        """Show why a trial's container cannot be followed or ended, beside the reason for which it is to stop."""
+        record = self._board[trial.name]
+        if not trial.engine or record.status is JobStatus.PREPARING:
+            return
+        own = (record.reason or "").partition(_TROUBLE)[0].removesuffix("; ")
+        trouble = "" if over else trial.trouble
+        wanted = "; ".join(filter(None, [own, trouble and f"{_TROUBLE}{trouble}"]))
+        if wanted != (record.reason or ""):
+            told = ("engine", trouble) if trouble else None
+            self._board.change(trial.name, told, reason=wanted or None)
 
     def _go_on_with(self, trial: TrialHandle) -> bool:
         """Start another host for a trial in a container whose host was killed; return False once too many were."""
@@ -578,6 +591,7 @@ class Jobs:
                 self._finalizing.begin(name, verdict.status, verdict.reason, verdict.error)
 
 
+_TROUBLE = "waiting: "
 _WARMING = "getting ready: the first trial of a notebook waits until what it imports is imported"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _NOT_BEGUN = frozenset({JobStatus.QUEUED, JobStatus.PREPARING})

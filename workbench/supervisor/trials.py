@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from contextlib import suppress
 from typing import Any
 
 from workbench.store.files import TrialFolder, read_json
 from workbench.trial.claims import claimed_by
-from workbench.trial.container import end_container
+from workbench.trial.container import Ending, end_container, ending_of
 from workbench.trial.preparing import preparation_of
 from workbench.trial.processes import Identity, end_tree, is_alive, is_marked, marked_processes, sees_our_files
 from workbench.trial.progress import Progress, read_progress
@@ -18,6 +19,8 @@ from workbench.trial.report import FOLDER_VARIABLE, Line, read_points
 from workbench.trial.spec import LOST, Exit
 
 __all__ = ["TrialHandle"]
+
+_PAUSE = 1.0  # seconds until an engine that has not ended a container is asked again
 
 
 class TrialHandle:
@@ -51,6 +54,8 @@ class TrialHandle:
         self._progress: Progress | None = None
         self._preparation: dict[str, Any] = {}
         self._child: dict[str, Any] | None = None
+        self._container_end: _ContainerEnd | None = None
+        self._processes_ended: tuple[str | None, list[int]] = (None, [])
 
     def close(self) -> None:
         """Stop watching the host, and collect it if it was a child of this process."""
@@ -78,7 +83,7 @@ class TrialHandle:
         """Return how the trial ended, or None while its host runs.
 
         Only when the host is gone is its lease free. One that is gone without a word lost its life; whatever it leaves
-        behind is ended here.
+        behind is ended here, and it has not ended before its container is gone.
         """
         return None if self.host_is_alive else self._last_word() or self._bury()
 
@@ -125,6 +130,12 @@ class TrialHandle:
             return f"the environment is ready: {done} in {now['seconds']:.1f} s"
         return str(now.get("text") or "")
 
+    @property
+    def trouble(self) -> str:
+        """Why its container cannot be followed or ended at the moment; empty when nothing is in the way."""
+        told = ending_of(self.folder) if self.engine else None
+        return told.trouble if told else ""
+
     def stop(self) -> None:
         """Ask the host to end the trial; its ``exit.json`` will tell."""
         if self.host is not None and is_alive(self.host):
@@ -165,20 +176,24 @@ class TrialHandle:
                 message=f"{self.folder.exit} cannot be read: {error}",
             )
 
-    def end_what_is_left(self) -> tuple[str | None, list[int]]:
-        """End every process of the trial, its host included, and its container.
+    def end_what_is_left(self) -> bool:
+        """End every process of the trial, its host included, and its container; return whether all that is done.
 
-        Returns:
-            The signal it took, and what would not go.
+        The engine may take its time or be away, so its container is ended aside: call again to learn whether it is.
         """
-        needed, left = end_tree(lambda: marked_processes(FOLDER_VARIABLE, str(self.folder.root)), grace=0)
-        if not self.engine:
-            return needed, left
-        told = end_container(self.folder, self.engine)
-        return told.needed or needed, left + told.left
+        if self._container_end is None:
+            by_mark = lambda: marked_processes(FOLDER_VARIABLE, str(self.folder.root))  # noqa: E731
+            self._processes_ended = end_tree(by_mark, grace=0)
+            if self.engine:
+                self._container_end = _ContainerEnd(self.folder, self.engine)
+        return self._container_end is None or self._container_end.told is not None
 
-    def _bury(self) -> Exit:
-        needed, left = self.end_what_is_left()
+    def _bury(self) -> Exit | None:
+        if not self.end_what_is_left():
+            return None
+        needed, left = self._processes_ended
+        if self._container_end and (told := self._container_end.told):
+            needed, left = told.needed or needed, left + told.left
         there = self.folder.root.is_dir()
         ending = Exit(
             cause="host_lost",
@@ -206,3 +221,21 @@ class TrialHandle:
             return watch
         os.close(watch)
         return None
+
+
+class _ContainerEnd:
+    """Ends a trial's container in a thread of its own, trying until the engine says that it is gone.
+
+    Args:
+        folder: of the trial; it may be gone.
+        engine: address of the engine.
+    """
+
+    def __init__(self, folder: TrialFolder, engine: str) -> None:
+        self.told: Ending | None = None
+        threading.Thread(target=self._work, args=(folder, engine), daemon=True).start()
+
+    def _work(self, folder: TrialFolder, engine: str) -> None:
+        while not (told := end_container(folder, engine)).gone:
+            time.sleep(_PAUSE)  # nothing tells when the engine can
+        self.told = told

@@ -42,7 +42,8 @@ _TAIL_BYTES = 4000
 _TAIL_LINES = 20
 _PATIENCE, _RETRY = 3600.0, 1.0  # seconds to wait for room on a full disk, and between two tries
 _RUNNERS = 5  # processes that may be killed while they deal with one container
-_ENGINE_PATIENCE = 40.0  # seconds in which a container engine does what it is asked for
+_ENGINE_PATIENCE = 600.0  # seconds for an engine that is away to come back, so that a trial can still tidy up
+_PAUSE = 1.0  # seconds between two processes that are to end a container
 _GPU_PATIENCE = 10.0  # seconds in which a driver has let go of a process that has ended
 _LOG_LOOK = 0.5  # seconds between looks at a log that metrics are found in; writing there tells nobody
 _NEVER = 86400.0  # seconds; sigtimedwait wants a number
@@ -166,10 +167,20 @@ def _run_container(
 ) -> Exit:
     """Run the command in a container, or follow it in the one that is there.
 
-    A process of its own deals with the engine, and another one goes on if it is killed.
+    A process of its own deals with the engine, and another one goes on if it is killed. What is leased for the trial is
+    in use until the engine says that its container is gone, so this does not end before, whatever happens.
     """
-    from workbench.trial.container import command_line as container_command  # noqa: PLC0415 - others need none of it
-    from workbench.trial.container import ending_of  # noqa: PLC0415
+    try:
+        return _with_container(spec, folder, gone, warm=warm, is_there=is_there)
+    except Exception:
+        _see_it_gone(spec, folder)
+        raise
+
+
+def _with_container(
+    spec: TrialSpec, folder: TrialFolder, gone: Callable[[], list[int]], *, warm: bool, is_there: bool
+) -> Exit:
+    from workbench.trial.container import ending_of  # noqa: PLC0415 - others need none of it
 
     told = ending_of(folder) if is_there else None
     so_far = time.time() - told.started if told and told.started else 0.0
@@ -181,12 +192,8 @@ def _run_container(
         told = ending_of(folder)
         if cause != "exited" or (told and (told.gone or told.error)):
             break
-    give_up = time.monotonic() + _ENGINE_PATIENCE
-    while (told is None or not told.gone) and time.monotonic() < give_up:
-        # The process was killed, or the engine was away; whoever cleans up may be killed too.
-        cleaner = _spawn(container_command(folder, only_end=True), _helper_variables(spec), folder.host_log)
-        _wait(cleaner, give_up)
-        _end_rest(0)
+    if told is None or not told.gone:
+        _see_it_gone(spec, folder)
         told = ending_of(folder)
     left += gone()
     ended = time.time()
@@ -206,8 +213,23 @@ def _run_container(
         needed=told.needed,
         left=left + told.left,
         kernel_killed=told.oom,
+        oom=told.oom,
         message="" if told.code == 0 else _tail(folder.log),
     )
+
+
+def _see_it_gone(spec: TrialSpec, folder: TrialFolder) -> None:
+    """End the trial's container, if it has one, however long the engine is away; who does it may be killed too."""
+    from workbench.trial.container import end_command_line  # noqa: PLC0415
+
+    command = end_command_line(folder, str((spec.environment or {})["engine"]))
+    while True:
+        cleaner = _spawn(command, _helper_variables(spec), folder.host_log)
+        _, status = _wait(cleaner, None)
+        _end_rest(0)
+        if status == 0:
+            return
+        _until_a_child_ends(_PAUSE)
 
 
 def _start_runner(spec: TrialSpec, folder: TrialFolder, *, warm: bool, is_there: bool) -> int:

@@ -109,6 +109,7 @@ class Exit:
         needed: the hardest signal it took to be rid of the whole tree, None when nothing was left.
         left: pids that would not go.
         kernel_killed: whether the kernel killed processes for want of memory while this one failed.
+        oom: whether it killed one of this trial's own, which only a container's engine can tell.
         message: the last lines of the log of a command that failed, or what went wrong in the host.
     """
 
@@ -120,6 +121,7 @@ class Exit:
     needed: str | None = None
     left: list[int] = field(default_factory=list)
     kernel_killed: bool = False
+    oom: bool = False
     message: str = ""
 
     def write(self, folder: TrialFolder) -> None:
