@@ -16,7 +16,7 @@ from workbench.errors import NotFoundError, ValidationException
 from workbench.store.records import JobRecord
 from workbench.views.facts import JobFacts
 from workbench.views.figures import FIGURES, draw
-from workbench.views.files import written_files
+from workbench.views.files import in_trial, written_files
 from workbench.views.narrowing import brushed, narrowed_text
 from workbench.views.resources import machine, usage
 from workbench.views.snapshot import job_snapshot
@@ -81,7 +81,8 @@ def _metrics(asked: Asked) -> list[str]:
 def _log(asked: Asked, trial: str | None = None, offset: int | None = None) -> dict[str, Any]:
     """Return what a log has from ``offset`` on; its end, and from where, when no offset is given."""
     record = asked.trial(trial)
-    path = asked.client.context.workspace.trial(record.folder).log
+    folder = asked.client.context.workspace.trial(record.folder)
+    path = in_trial(folder, folder.log)
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
