@@ -15,7 +15,7 @@ from workbench import MLClient
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests of this folder; each module has a workspace of its own in it."""
     root = tmp_path_factory.mktemp("served")
-    with running_server(root, INSIDE) as server:
+    with running_server(root, INSIDE, "--ServerApp.authorizer_class=tests.server.authorizers.AsAsked") as server:
         yield server
         assert server.heavy() == set()  # whatever it was asked for
     assert "workbench/server/" not in server.log.read_text()  # as a traceback of ours would have it

@@ -99,12 +99,17 @@ class Server:
             **options,
         )
 
-    def cookies(self) -> tuple[str, str]:
-        """Sign in as a browser does; return its cookies as a header, and the XSRF token among them."""
+    def cookies(self, *, signed_in: bool = True) -> tuple[str, str]:
+        """Sign in as a browser does, or only come to where it is asked to.
+
+        Returns:
+            The browser's cookies as a header, and the XSRF token among them.
+        """
         jar = CookieJar()
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
-        opener.open(f"{self.address}/api/status?token={TOKEN}").close()
-        opener.open(f"{self.address}/login?token={TOKEN}").close()
+        if signed_in:
+            opener.open(f"{self.address}/api/status?token={TOKEN}").close()
+        opener.open(f"{self.address}/login{f'?token={TOKEN}' if signed_in else ''}").close()
         cookies = {cookie.name: cookie.value or "" for cookie in jar}
         return "; ".join(f"{name}={value}" for name, value in cookies.items()), cookies["_xsrf"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.notebook.books import write_notebook
-from tests.server.serving import HUB_TOKEN, TOKEN, Space
+from tests.server.serving import HUB_TOKEN, TOKEN, Server, Space
 from tests.supervisor.gates import Gate, until
 from workbench import MLClient
 from workbench.definition.status import JobStatus
@@ -110,6 +110,15 @@ def test_a_job_as_yaml_runs_where_its_folder_is(space: Space, client: MLClient) 
     assert HUB_TOKEN not in environment
     launch = client.jobs.record(made["name"]).launch
     assert launch["folder"] == str(space.path / "project")
+
+
+def test_a_job_as_yaml_beside_the_workspace_is_meant_from_there(server: Server, space: Space) -> None:
+    (server.root / "beside").mkdir()
+    space.path.mkdir(exist_ok=True)
+    text = "type: command\ncode: ./beside\ncommand: 'true'\n"
+    assert space.post("jobs", {"yaml": text, "folder": ""}, 200, check="true")["problems"] == []
+    (problem,) = space.post("jobs", {"yaml": text}, 200, check="true")["problems"]
+    assert str(space.path / "beside") in problem["message"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import threading
 from dataclasses import replace
@@ -213,6 +214,32 @@ def test_artifacts_are_listed_and_saved_and_nothing_else_is(
     for outside in ("outputs/leak.txt", "../trial.json", "../../../../.workbench/workbench.db", "/etc/passwd"):
         answer = space.ask(f"jobs/{sweep}_1/artifacts/{outside}")
         assert (answer.status, b"secret" in answer.body) == (403, False), outside
+
+
+def test_what_a_trial_makes_a_link_to_elsewhere_is_not_shown(
+    space: Space, client: MLClient, sweep: str, tmp_path: Path
+) -> None:
+    folder = client.context.workspace.trial(client.jobs.record(f"{sweep}_4").folder)
+    secret = tmp_path / "user_logs" / "std_log.txt"
+    secret.parent.mkdir()
+    secret.write_text("secret")
+
+    def shown() -> list[tuple[int, bool]]:
+        answers = [space.ask(f"jobs/{sweep}_4/{what}") for what in ("log", "artifacts/user_logs/std_log.txt")]
+        return [(answer.status, b"secret" in answer.body) for answer in answers]
+
+    folder.log.parent.mkdir(parents=True)
+    folder.log.symlink_to(secret)
+    assert shown() == [(404, False), (403, False)]
+    shutil.rmtree(folder.artifacts)
+    folder.artifacts.symlink_to(tmp_path)
+    assert shown() == [(404, False), (404, False)]
+    assert space.ask(f"jobs/{sweep}_4/artifacts").status == 404
+    folder.artifacts.unlink()
+    folder.log.parent.mkdir(parents=True)
+    (folder.artifacts / "log.txt").write_text("its own")
+    folder.log.symlink_to(folder.artifacts / "log.txt")
+    assert space.ask(f"jobs/{sweep}_4/log").body == b"its own"
     for nothing in ("outputs/pipe", "outputs", "nothing"):
         assert space.ask(f"jobs/{sweep}_1/artifacts/{nothing}").status == 404, nothing
 

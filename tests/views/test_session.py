@@ -165,6 +165,17 @@ def test_a_log_is_read_in_parts(ml_client: MLClient, tmp_path: Path, look: Calla
     assert view.ask("log", trial=record.name, offset=part["end"])["value"]["text"] == "more\n"
 
 
+def test_a_log_that_leads_out_of_the_job_is_not_shown(
+    ml_client: MLClient, tmp_path: Path, look: Callable[[str], View]
+) -> None:
+    name = past_sweep(ml_client, tmp_path / "code", 3)
+    log = ml_client.context.workspace.trial(ml_client.jobs.record(f"{name}_0").folder).log
+    log.parent.mkdir(parents=True)
+    (tmp_path / "secret").write_text("secret")
+    log.symlink_to(tmp_path / "secret")
+    assert "out of the job's folder" in look(name).ask("log", trial=f"{name}_0")["error"]
+
+
 def test_a_log_is_cut_between_characters(ml_client: MLClient, tmp_path: Path, look: Callable[[str], View]) -> None:
     name = past_sweep(ml_client, tmp_path / "code", 3)
     log = ml_client.context.workspace.trial(ml_client.jobs.record(f"{name}_0").folder).log

@@ -96,7 +96,8 @@ class Desk:
         self.root = root
         self.workspace = workspace
         self._worker = Worker(worker_idle)
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # the event loop takes it too: nothing is waited for under it
+        self._doors: dict[Path, threading.Lock] = {}  # a workspace is opened by one thread
         self._open: dict[Path, Workspace] = {}
         self._watchers: dict[Path, Watcher] = {}
         self._threads = {kind: Threads(most, f"workbench-{kind}") for kind, most in _MOST_THREADS.items()}
@@ -133,13 +134,16 @@ class Desk:
             StoreError: it cannot be read, or is a newer workbench's.
         """
         with self._lock:
+            door = self._doors.setdefault(path, threading.Lock())
+        with door:  # a store that has to be migrated may keep its own readers waiting for a minute, and nobody else
             known = self._open.get(path)
             if known is not None and known.reader.context.store.is_current:
                 return known
-            self._open.pop(path, None)  # it was moved or deleted; whoever still reads it has it open
+            self._keep(path, None)  # it was moved or deleted; whoever still reads it has it open
             if not WorkspaceFolder(path).database.is_file():
                 return None
-            opened = self._open[path] = Workspace(path, self.root, self.connect)
+            opened = Workspace(path, self.root, self.connect)
+            self._keep(path, opened)
             return opened
 
     def get(self, path: Path) -> Workspace:
@@ -176,9 +180,18 @@ class Desk:
     def close(self) -> None:
         """Watch nothing any more, and close what is open; threads that still work end with the process."""
         self._worker.close()
-        for watcher in list(self._watchers.values()):
+        with self._lock:
+            watchers = list(self._watchers.values())
+        for watcher in watchers:
             watcher.close()
         with self._lock:
             opened, self._open = list(self._open.values()), {}
         for workspace in opened:
             workspace.close()
+
+    def _keep(self, path: Path, workspace: Workspace | None) -> None:
+        with self._lock:
+            if workspace is None:
+                self._open.pop(path, None)
+            else:
+                self._open[path] = workspace

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Written", "written_files"]
+from workbench.errors import NotFoundError
+from workbench.store.files import TrialFolder
+
+__all__ = ["Written", "in_trial", "written_files"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,21 @@ class Written:
     path: Path
     size: int
     modified: float
+
+
+def in_trial(folder: TrialFolder, path: Path) -> Path:
+    """Return where a file or folder of a trial really is, which need not be there yet.
+
+    Raises:
+        NotFoundError: the trial has made it a link that leads elsewhere.
+    """
+    try:
+        found = path.resolve()
+    except (OSError, RuntimeError) as error:  # a loop of links
+        raise NotFoundError(f"that is no path: {error}", str(path)) from None
+    if not found.is_relative_to(folder.root.resolve()):
+        raise NotFoundError(f"{path.name} is a link out of the job's folder", str(path), "See where it leads")
+    return found
 
 
 def written_files(folder: Path) -> Iterator[Written]:

@@ -18,7 +18,7 @@ from workbench.errors import NotFoundError, ValidationException
 from workbench.store.records import JobRecord
 from workbench.views.facts import JobFacts
 from workbench.views.figures import FIGURES, draw
-from workbench.views.files import written_files
+from workbench.views.files import in_trial, written_files
 from workbench.views.narrowing import brushed, narrowed_text
 from workbench.views.resources import machine, usage
 from workbench.views.snapshot import job_snapshot
@@ -104,7 +104,8 @@ def _log(asked: Asked, trial: str | None = None, offset: int | None = None) -> d
     """
     with asked.lock:
         record = asked.logged(trial)
-    path = asked.client.context.workspace.trial(record.folder).log
+    folder = asked.client.context.workspace.trial(record.folder)
+    path = in_trial(folder, folder.log)
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)

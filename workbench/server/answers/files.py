@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from workbench.errors import NotFoundError
 from workbench.server.operations import Call, FileAnswer, Operation
 from workbench.server.places import file_inside
-from workbench.views.files import written_files
+from workbench.views.files import in_trial, written_files
 
 __all__ = ["OPERATIONS", "Artifact", "Artifacts"]
 
@@ -42,7 +42,8 @@ def _log(call: Call) -> FileAnswer:
     record = call.reader.jobs.record(call.name)
     if record.type == "sweep":
         raise NotFoundError(f"{record.name} is a sweep, which has no log", "name", "Ask for one of its trials")
-    return FileAnswer(call.reader.context.workspace.trial(record.folder).log, "text/plain; charset=utf-8")
+    folder = call.reader.context.workspace.trial(record.folder)
+    return FileAnswer(in_trial(folder, folder.log), "text/plain; charset=utf-8")
 
 
 def _artifacts(call: Call) -> Artifacts:
@@ -65,7 +66,9 @@ def _artifact(call: Call) -> FileAnswer:
 
 def _folder(call: Call) -> Path:
     record = call.reader.jobs.record(call.name)
-    return call.reader.context.workspace.trial(record.folder).artifacts
+    folder = call.reader.context.workspace.trial(record.folder)
+    in_trial(folder, folder.artifacts)
+    return folder.artifacts
 
 
 OPERATIONS = (

@@ -76,8 +76,8 @@ class NotebookJobForm(TypedDict, total=False):
 class Submission(TypedDict, total=False):
     """Either a job's definition as YAML, or a notebook.
 
-    ``folder`` is what relative paths in the YAML are meant from, itself relative to the folder that the server serves;
-    the workspace by default.
+    ``folder`` is what relative paths in the YAML are meant from, itself relative to the folder that the server serves,
+    which the empty text means; the workspace by default.
     """
 
     yaml: str
@@ -167,7 +167,7 @@ class _Wanted:
         self._form = body.get("notebook")
         root = call.desk.root
         if self._form is None:
-            self.folder = inside(root, body.get("folder") or str(call.place))
+            self.folder = inside(root, body["folder"]) if "folder" in body else call.place
             self.text = body["yaml"]
             return
         self._path = inside(root, self._form["path"])
