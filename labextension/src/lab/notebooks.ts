@@ -3,7 +3,7 @@ import type { DocumentRegistry } from '@jupyterlab/docregistry';
 import { NotebookActions, type INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import type { CommandRegistry } from '@lumino/commands';
 import type { Contents } from '@jupyterlab/services';
-import { isOnlyAssignments } from './assignments';
+import { isOnlyAssignments } from './python';
 
 const TAG = 'parameters';
 
