@@ -1,6 +1,6 @@
 /** The workbench as a part of JupyterLab: each plug-in adds one thing, and all share the jobs. */
 import { ILabShell, ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
+import { ICommandPalette, ISessionContextDialogs } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
 import { IDocumentManager } from '@jupyterlab/docmanager';
 import { FileDialog, IDefaultFileBrowser } from '@jupyterlab/filebrowser';
@@ -83,7 +83,7 @@ const notebookPlugin: JupyterFrontEndPlugin<void> = {
   description: 'Runs and sweeps notebooks, and leads from what a trial has executed back to it.',
   autoStart: true,
   requires: [IWorkbench, INotebookTracker, IDocumentManager],
-  optional: [ICommandPalette, IDefaultFileBrowser, ILauncher, ITranslator],
+  optional: [ICommandPalette, IDefaultFileBrowser, ILauncher, ITranslator, ISessionContextDialogs],
   activate: (
     app: JupyterFrontEnd,
     workbench: Workbench,
@@ -92,11 +92,12 @@ const notebookPlugin: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null,
     browser: IDefaultFileBrowser | null,
     launcher: ILauncher | null,
-    translator: ITranslator | null
+    translator: ITranslator | null,
+    dialogs: ISessionContextDialogs | null
   ) => {
     const { commands, shell } = app;
     const { trans } = workbench;
-    const books = new Notebooks(documents, tracker, commands);
+    const books = new Notebooks(documents, tracker, commands, trans, panel => originOf(panel, workbench) !== null, dialogs);
     workbench.notebooks = books;
     markOutputs(tracker, workbench, commands);
     const forms = new Map<string, FormPage>();
