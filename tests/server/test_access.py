@@ -20,6 +20,7 @@ from workbench.server.routes import OPERATIONS
 VALUES = {"kind": "curves", "path": "outputs/x.txt", "alias": "champion"}
 PLAIN = ["workbench/job?name={name}", "workbench/plotly.js", "workbench/api/openapi.json"]
 SOCKETS = ["workbench/changes", "workbench/view?name={name}"]
+SIGN_IN = ("nobody is signed in here", "Reload the page and sign in")
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,7 @@ def test_nothing_answers_who_is_not_signed_in(server: Server, name: str, descrip
         body: dict[str, Any] | None = None if method == "GET" else {}
         answer = server.fetch(f"{path}?workspace=test_access", method, body, signed_in=False)
         assert answer.status == 403, (method, path, answer.body)
+        assert (answer.json["message"], answer.json["todo"]) == SIGN_IN
         assert name not in answer.body.decode()
     for path in PLAIN:
         answer = server.fetch(path.format(name=name), signed_in=False)

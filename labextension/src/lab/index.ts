@@ -17,7 +17,7 @@ import { Beside } from './beside';
 import { EXAMPLE } from './example';
 import type { FormPage } from './form/page';
 import { workbenchIcon } from './icons';
-import { CommandIDs, PLUGIN } from './ids';
+import { CommandIDs, JOB_COMMANDS, PLUGIN } from './ids';
 import { Notebooks } from './notebooks';
 import { notify, orSay } from './notify';
 import { markOutputs, originOf } from './origin';
@@ -63,7 +63,10 @@ const panel: JupyterFrontEndPlugin<void> = {
   optional: [ILayoutRestorer, ICommandPalette],
   activate: (app: JupyterFrontEnd, workbench: Workbench, restorer: ILayoutRestorer | null, palette: ICommandPalette | null) => {
     const { trans } = workbench;
-    const jobs = new JobsPanel(workbench.model, app.commands, workbench.settings, trans, () => orSay(() => workbench.loadArchived()));
+    const jobs = new JobsPanel(workbench.model, app.commands, workbench.settings, trans, () => orSay(() => workbench.loadArchived()), {
+      chosen: () => JOB_COMMANDS.forEach(command => app.commands.notifyCommandChanged(command)),
+      point: job => (workbench.pointed = job?.name ?? null)
+    });
     workbench.chosen = () => jobs.tree.active;
     app.shell.add(jobs, 'left', { rank: 650, type: 'Workbench' });
     restorer?.add(jobs, 'workbench-jobs-panel');
@@ -74,7 +77,9 @@ const panel: JupyterFrontEndPlugin<void> = {
       execute: () => app.shell.activateById(jobs.id)
     });
     palette?.addItem({ command: CommandIDs.showPanel, category: trans.__('Workbench') });
-    palette?.addItem({ command: CommandIDs.openModels, category: trans.__('Workbench'), args: { isPalette: true } });
+    for (const command of [CommandIDs.openModels, ...JOB_COMMANDS]) {
+      palette?.addItem({ command, category: trans.__('Workbench'), args: { isPalette: true } });
+    }
   }
 };
 
