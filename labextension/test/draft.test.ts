@@ -1,7 +1,6 @@
 import { nullTranslator } from '@jupyterlab/translation';
 import { describe, expect, it } from 'vitest';
-import { isOnlyAssignments } from '../src/lab/assignments';
-import { choicesOf, draftOf, goalOf, kindsOf, likelyKind, literal, metricsIn, objections, placeOf, renew, requestOf, scalar, type Draft, type Kind } from '../src/lab/form/draft';
+import { choicesOf, draftOf, goalOf, kindsOf, likelyKind, metricsIn, objections, placeOf, renew, requestOf, valueOf, type Draft, type Kind } from '../src/lab/form/draft';
 import type { Parameter } from '../src/lab/protocol';
 
 const parameter = (name: string, written: string | null, type: string | null = null): Parameter => ({ name, type, default: written, help: '' });
@@ -49,6 +48,19 @@ describe('a new form', () => {
       ['hidden', 'fixed', '64'],
       ['fresh', 'fixed', '1']
     ]);
+  });
+});
+
+describe('a notebook that is saved while the form is open', () => {
+  it('says whether its parameters are others', () => {
+    const found = draft();
+    field(found, 'hidden').fixed = '6';
+    const [before] = found.fields;
+    const same = PARAMETERS.map(entry => ({ ...entry }));
+    expect(renew(found, { tagged: true, parameters: same, kernel: null, problems: [] })).toBe(false);
+    expect(found.fields[0]).toBe(before);
+    expect(renew(found, { tagged: true, parameters: same.slice(1), kernel: null, problems: [] })).toBe(true);
+    expect(field(found, 'hidden').fixed).toBe('6');
   });
 });
 
@@ -100,6 +112,65 @@ describe('what the server is asked', () => {
   });
 });
 
+describe('what is typed for a parameter', () => {
+  const PARAMETERS = [
+    parameter('rate', '0.01'),
+    parameter('product', '2 * 16'),
+    parameter('name', "'adam'"),
+    parameter('place', null, 'pathlib.Path | None'),
+    parameter('layers', '[64, 64]'),
+    parameter('open', 'None')
+  ];
+  const form = (): Draft => draftOf('a.ipynb', { tagged: true, parameters: PARAMETERS, kernel: null, problems: [] }, ['loss'], false, 2);
+
+  it('is a value for what is no text, and for a text what is typed', () => {
+    const found = form();
+    const typed = (name: string, ...texts: string[]): unknown[] => texts.map(text => valueOf(field(found, name), text));
+    expect(typed('rate', '1', 'True', ' None ', '"x"', 'many', '[1, 2]')).toEqual([1, true, null, 'x', undefined, [1, 2]]);
+    expect(typed('name', 'sgd', ' "x y" ', '64', 'true', 'None', "'open", 'a, b')).toEqual(['sgd', 'x y', '64', 'true', null, undefined, 'a, b']);
+    expect(typed('place', 'data/a.csv', '2024')).toEqual(['data/a.csv', '2024']);
+  });
+
+  it('is refused where it is no value, and where no job can be given it', () => {
+    const wrong = (name: string, text: string): string | undefined => {
+      const found = form();
+      field(found, 'place').fixed = 'data';
+      field(found, name).fixed = text;
+      return objections(found, trans).find(one => one.field === `parameter:${name}`)?.message;
+    };
+    expect(wrong('product', '2 * 16')).toBeUndefined();
+    expect(wrong('product', '2 * 32')).toMatch('2 * 32 is no value: give a number');
+    expect(wrong('product', '64')).toBeUndefined();
+    expect(wrong('open', 'data.csv')).toMatch('a text in quotes');
+    expect(wrong('open', "'data.csv'")).toBeUndefined();
+    expect(wrong('layers', '[64, 64]')).toBeUndefined();
+    expect(wrong('layers', '[32, 32]')).toMatch('lists and mappings are changed in the notebook');
+    expect(wrong('rate', 'None')).toMatch('None, lists');
+    expect(wrong('layers', '[32, 32')).toMatch('is no value');
+    expect(wrong('name', '')).toMatch("an empty text is ''");
+    expect(wrong('name', "''")).toBeUndefined();
+    expect(wrong('place', '')).toMatch('needs a value');
+  });
+
+  it('offers nothing that varies for lists', () => {
+    expect(kindsOf(field(form(), 'layers'))).toEqual(['fixed']);
+    expect(kindsOf(field(form(), 'place'))).toEqual(['fixed', 'choice']);
+  });
+
+  it('may be several values, each of which is one', () => {
+    const found = { ...form(), sweep: true };
+    const choices = (name: string, text: string): [unknown[], string | undefined] => {
+      const one = Object.assign(field(found, name), { kind: 'choice', choices: text });
+      return [choicesOf(one), objections(found, trans).find(({ field: at }) => at === `parameter:${name}`)?.message];
+    };
+    expect(choices('rate', '[1, 2.5, "a, b", True]')).toEqual([[1, 2.5, 'a, b', true], undefined]);
+    expect(choices('rate', '1, two')[1]).toMatch('two is no value');
+    expect(choices('rate', '[1, 2], [3]')[1]).toMatch('lists and mappings');
+    expect(choices('name', "adam, 'it\\'s, so', o'clock, 3")).toEqual([['adam', "it's, so", "o'clock", '3'], undefined]);
+    expect(choices('name', "'open, b")[1]).toMatch('is no value');
+  });
+});
+
 describe('what is wrong', () => {
   const wrong = (change: (of: Draft) => void): string[] => {
     const found = draft();
@@ -146,40 +217,28 @@ describe('what is wrong', () => {
       expect(placeOf(at, found)).toBe(place);
     }
   });
+
+  it('is shown at a field of the form whatever a parameter is called', () => {
+    const parameters = ['metric', 'trials', 'timeout'].map(name => parameter(name, '1'));
+    const found = draftOf('a.ipynb', { tagged: true, parameters, kernel: null, problems: [] }, [], true, 2);
+    for (const [at, place] of [
+      ['notebook.sweep.metric', 'metric'],
+      ['notebook.sweep.trials', 'trials'],
+      ['notebook.timeout', 'timeout'],
+      ['notebook.inputs.metric', 'parameter:metric'],
+      ['notebook.inputs.trials.values.0', 'parameter:trials'],
+      ['notebook.inputs.another_metric', '']
+    ] as const) {
+      expect(placeOf(at, found)).toBe(place);
+    }
+  });
 });
 
-describe('reading Python', () => {
-  it('takes literals at their word, and nothing else', () => {
-    const cases: [string | null, unknown][] = [
-      ['1', 1],
-      ['1_000', 1000],
-      ['-2.5e-3', -0.0025],
-      ['True', true],
-      ['None', null],
-      ["'a'", 'a'],
-      ['"b"', 'b'],
-      ['[1]', undefined],
-      ['f(1)', undefined],
-      [null, undefined]
-    ];
-    for (const [text, value] of cases) {
-      expect(literal(text)).toBe(value);
-    }
-    expect(['1', 'true', 'adam', ' "x y" '].map(scalar)).toEqual([1, true, 'adam', 'x y']);
-    expect(choicesOf({ ...field(draft(), 'rate'), choices: '[1, two, "3"]' })).toEqual([1, 'two', '3']);
-  });
-
+describe('reading a notebook', () => {
   it('finds the metrics that a notebook logs', () => {
     expect(
       metricsIn('mlflow.log_metric("accuracy", 1)\nmlflow.log_metrics({"loss": 1, \'f1\': 2})\nworkbench.log(step=3, auc=0.5, error=x == 2)\nlog_metric(key="late", value=1)\nmlflow.log_metric("accuracy", 2)')
     ).toEqual(['accuracy', 'late', 'loss', 'f1', 'auc', 'error']);
     expect([goalOf('val_loss'), goalOf('accuracy'), goalOf('RMSE')]).toEqual(['minimize', 'maximize', 'minimize']);
-  });
-
-  it('knows a cell that only gives names to values', () => {
-    expect(isOnlyAssignments('# defaults\nrate = 0.1\nname: str = "x"\n')).toBe(true);
-    for (const other of ['', '# only words', 'import os', 'x = f(1)', 'x == 1', 'x = 1\nprint(x)', 'for i in x:\n    y = 1']) {
-      expect(isOnlyAssignments(other)).toBe(false);
-    }
   });
 });

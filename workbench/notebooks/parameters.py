@@ -72,7 +72,8 @@ class Parameter:
         """Return why ``value`` cannot be meant for this parameter, or None.
 
         An annotation of a plain type is taken at its word. Without one, the default decides between texts, booleans and
-        numbers, and a whole number may become a fraction; ``None`` and expressions allow anything.
+        numbers, and a whole number may become a fraction; ``None`` and expressions allow anything, but for such as
+        ``2 * 16``, which are numbers.
         """
         if self.type is not None:
             declared = _DECLARED.get(_plain_type(self.type))
@@ -81,7 +82,8 @@ class Parameter:
         try:
             default = ast.literal_eval(self.default or "None")
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            return None
+            is_number = _is_arithmetic(self.default or "")
+            return f"its default is {self.default}" if is_number and not _is_a(value, _NUMBERS) else None
         if default is None:
             return None
         meant = _NUMBERS if _is_a(default, _NUMBERS) else (type(default),)
@@ -250,6 +252,19 @@ def _plain_type(annotation: str) -> str:
         text = optional[1]
     words = [word for part in text.split("|") if (word := part.strip()) != "None"]
     return words[0].partition("[")[0].lower().replace("path", "Path") if len(words) == 1 else ""
+
+
+def _is_arithmetic(expression: str) -> bool:
+    """Return whether an expression has nothing but numbers and what calculates with them."""
+    try:
+        tree = ast.parse(expression, mode="eval")
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return False
+    calculating = (ast.Expression, ast.BinOp, ast.UnaryOp, ast.operator, ast.USub, ast.UAdd)
+    return all(
+        isinstance(node, calculating) or (isinstance(node, ast.Constant) and _is_a(node.value, _NUMBERS))
+        for node in ast.walk(tree)
+    )
 
 
 def _is_a(value: Any, kinds: tuple[type, ...]) -> bool:

@@ -64,12 +64,14 @@ class Handler(APIHandler):
             told["problems"] = error.problems
         self.finish(json.dumps(told))
 
-    def write_error(self, status_code: int, **kwargs: Any) -> None:  # noqa: ARG002
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer in the same form where it was Jupyter that refused, or something that must not happen did."""
         error = (kwargs.get("exc_info") or (None, None))[1]
         said = error.log_message if isinstance(error, HTTPError) else "something went wrong; the server's log says what"
-        message = said or self._reason
-        self.finish(json.dumps({"message": message, "where": None, "todo": None}))
+        told = {"message": said or self._reason, "where": None, "todo": None}
+        if status_code == 403 and self.current_user is None:
+            told = {"message": "nobody is signed in here", "where": None, "todo": "Reload the page and sign in"}
+        self.finish(json.dumps(told))
 
 
 class ApiHandler(Handler):

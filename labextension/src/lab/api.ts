@@ -115,8 +115,8 @@ async function refused(answer: Response): Promise<ApiError> {
     told = { message: `${answer.status} ${answer.statusText}` }; // a proxy's page, or nothing at all
   }
   const where = told.where ? `${told.where}: ` : '';
-  const todo = told.todo ? ` ${told.todo}` : '';
-  return new ApiError(`${where}${told.message ?? answer.statusText}${todo}`, answer.status, told.problems ?? []);
+  const text = [told.message ?? answer.statusText, told.todo].filter(Boolean).join('. ');
+  return new ApiError(`${where}${text}`, answer.status, told.problems ?? []);
 }
 
 /** The name of a job as a part of an address. */

@@ -17,10 +17,10 @@ type Args = ReadonlyPartialJSONObject;
 /** What a trial has executed is there to be read, without a kernel; whoever runs a cell of it is asked for one. */
 const TO_BE_READ = { kernelPreference: { shouldStart: false, autoStartDefault: false } };
 
-/** What can be done with one job; without a name it is the one that is chosen in the panel. */
+/** What can be done with one job. */
 export function addJobCommands(commands: CommandRegistry, workbench: Workbench, beside: Beside): void {
   const { trans, api, model } = workbench;
-  const meant = (args: Args): string | null => (typeof args['name'] === 'string' && args['name'] ? args['name'] : (workbench.chosen()?.name ?? null));
+  const meant = (args: Args): string | null => workbench.meant(args);
   const known = (args: Args): Summary | null => {
     const name = meant(args);
     return name === null ? null : (model.find(name) ?? null);
@@ -28,7 +28,7 @@ export function addJobCommands(commands: CommandRegistry, workbench: Workbench, 
 
   const add = (id: string, label: string, run: (name: string, args: Args) => Promise<unknown>, details: Partial<CommandRegistry.ICommandOptions> = {}): void => {
     commands.addCommand(id, {
-      label,
+      label: args => workbench.titled(label, args),
       isEnabled: args => meant(args) !== null,
       ...details,
       describedBy: { args: { type: 'object', properties: { name: { type: 'string', description: trans.__('The job; the one chosen in the panel if left out') } } } },
@@ -102,8 +102,9 @@ export function addJobCommands(commands: CommandRegistry, workbench: Workbench, 
     { isVisible: args => workbench.notebooks !== null && known(args)?.type !== 'trial' }
   );
   commands.addCommand(CommandIDs.insertCode, {
-    label: trans.__('Insert Code'),
+    label: args => workbench.titled(trans.__('Insert Code'), args),
     caption: trans.__('Put the code that loads this into the current notebook'),
+    isEnabled: args => typeof args['source'] === 'string' || meant(args) !== null,
     isVisible: () => workbench.notebooks !== null,
     execute: args =>
       orSay(async () => {

@@ -24,4 +24,21 @@ export const CommandIDs = {
   example: 'workbench:example'
 } as const;
 
+/** What is done with one job, from a menu or from the palette. */
+export const JOB_COMMANDS = [
+  CommandIDs.open,
+  CommandIDs.stop,
+  CommandIDs.pause,
+  CommandIDs.resume,
+  CommandIDs.register,
+  CommandIDs.rerun,
+  CommandIDs.duplicate,
+  CommandIDs.insertCode,
+  CommandIDs.openNotebook,
+  CommandIDs.openLog,
+  CommandIDs.openFolder,
+  CommandIDs.archive,
+  CommandIDs.restore
+] as const;
+
 export const PLUGIN = 'workbench-lab:plugin';

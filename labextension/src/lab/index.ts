@@ -1,6 +1,6 @@
 /** The workbench as a part of JupyterLab: each plug-in adds one thing, and all share the jobs. */
 import { ILabShell, ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
+import { ICommandPalette, ISessionContextDialogs } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
 import { IDocumentManager } from '@jupyterlab/docmanager';
 import { FileDialog, IDefaultFileBrowser } from '@jupyterlab/filebrowser';
@@ -17,7 +17,7 @@ import { Beside } from './beside';
 import { EXAMPLE } from './example';
 import type { FormPage } from './form/page';
 import { workbenchIcon } from './icons';
-import { CommandIDs, PLUGIN } from './ids';
+import { CommandIDs, JOB_COMMANDS, PLUGIN } from './ids';
 import { Notebooks } from './notebooks';
 import { notify, orSay } from './notify';
 import { markOutputs, originOf } from './origin';
@@ -63,7 +63,10 @@ const panel: JupyterFrontEndPlugin<void> = {
   optional: [ILayoutRestorer, ICommandPalette],
   activate: (app: JupyterFrontEnd, workbench: Workbench, restorer: ILayoutRestorer | null, palette: ICommandPalette | null) => {
     const { trans } = workbench;
-    const jobs = new JobsPanel(workbench.model, app.commands, workbench.settings, trans, () => orSay(() => workbench.loadArchived()));
+    const jobs = new JobsPanel(workbench.model, app.commands, workbench.settings, trans, () => orSay(() => workbench.loadArchived()), {
+      chosen: () => JOB_COMMANDS.forEach(command => app.commands.notifyCommandChanged(command)),
+      point: job => (workbench.pointed = job?.name ?? null)
+    });
     workbench.chosen = () => jobs.tree.active;
     app.shell.add(jobs, 'left', { rank: 650, type: 'Workbench' });
     restorer?.add(jobs, 'workbench-jobs-panel');
@@ -74,7 +77,9 @@ const panel: JupyterFrontEndPlugin<void> = {
       execute: () => app.shell.activateById(jobs.id)
     });
     palette?.addItem({ command: CommandIDs.showPanel, category: trans.__('Workbench') });
-    palette?.addItem({ command: CommandIDs.openModels, category: trans.__('Workbench'), args: { isPalette: true } });
+    for (const command of [CommandIDs.openModels, ...JOB_COMMANDS]) {
+      palette?.addItem({ command, category: trans.__('Workbench'), args: { isPalette: true } });
+    }
   }
 };
 
@@ -83,7 +88,7 @@ const notebookPlugin: JupyterFrontEndPlugin<void> = {
   description: 'Runs and sweeps notebooks, and leads from what a trial has executed back to it.',
   autoStart: true,
   requires: [IWorkbench, INotebookTracker, IDocumentManager],
-  optional: [ICommandPalette, IDefaultFileBrowser, ILauncher, ITranslator],
+  optional: [ICommandPalette, IDefaultFileBrowser, ILauncher, ITranslator, ISessionContextDialogs],
   activate: (
     app: JupyterFrontEnd,
     workbench: Workbench,
@@ -92,11 +97,12 @@ const notebookPlugin: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null,
     browser: IDefaultFileBrowser | null,
     launcher: ILauncher | null,
-    translator: ITranslator | null
+    translator: ITranslator | null,
+    dialogs: ISessionContextDialogs | null
   ) => {
     const { commands, shell } = app;
     const { trans } = workbench;
-    const books = new Notebooks(documents, tracker, commands);
+    const books = new Notebooks(documents, tracker, commands, trans, panel => originOf(panel, workbench) !== null, dialogs);
     workbench.notebooks = books;
     markOutputs(tracker, workbench, commands);
     const forms = new Map<string, FormPage>();

@@ -34,6 +34,16 @@ export interface Event {
 
 const ACTIVE_FIRST: Record<string, number> = { Completed: 2, Failed: 2, Canceled: 2, NotStarted: 1, Queued: 1 };
 
+/** Ask for one page after the other until all are there. */
+export async function everyPage(ask: (offset: number) => Promise<{ total: number; jobs: Summary[] }>, take: (jobs: Summary[]) => void): Promise<void> {
+  for (let offset = 0, total = 1; offset < total; ) {
+    const page = await ask(offset);
+    take(page.jobs);
+    offset += page.jobs.length;
+    total = page.jobs.length ? page.total : 0;
+  }
+}
+
 /** All jobs of the workspace as the panel shows them: told by the server, filtered, grouped and expanded by the user. */
 export class JobsModel implements Listener {
   readonly changed = new Signal<this, void>(this);

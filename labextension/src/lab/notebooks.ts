@@ -1,23 +1,52 @@
+import type { ISessionContextDialogs } from '@jupyterlab/apputils';
 import type { IDocumentManager } from '@jupyterlab/docmanager';
 import type { DocumentRegistry } from '@jupyterlab/docregistry';
 import { NotebookActions, type INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import type { CommandRegistry } from '@lumino/commands';
 import type { Contents } from '@jupyterlab/services';
-import { isOnlyAssignments } from './assignments';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { isOnlyAssignments } from './python';
 
 const TAG = 'parameters';
 
 /** The user's notebooks, open or on disk. */
 export class Notebooks {
+  /** Those that were looked at, the last one at the end. */
+  private readonly seen = new Set<NotebookPanel>();
+
+  /**
+   * @param isOutput says whether a trial has left a notebook.
+   * @param dialogs ask for a kernel where a notebook has none.
+   */
   constructor(
     private readonly documents: IDocumentManager,
     private readonly tracker: INotebookTracker,
-    private readonly commands: CommandRegistry
-  ) {}
+    private readonly commands: CommandRegistry,
+    private readonly trans: TranslationBundle,
+    private readonly isOutput: (panel: NotebookPanel) => boolean,
+    private readonly dialogs: ISessionContextDialogs | null = null
+  ) {
+    const see = (panel: NotebookPanel | null): void => {
+      if (panel && !this.seen.delete(panel)) {
+        panel.disposed.connect(() => this.seen.delete(panel));
+      }
+      if (panel) {
+        this.seen.add(panel);
+      }
+    };
+    tracker.currentChanged.connect((_, panel) => see(panel));
+    see(tracker.currentWidget);
+  }
 
-  /** The notebook that the user works in. */
-  get current(): NotebookPanel | null {
-    return this.tracker.currentWidget;
+  /** The notebook that the user worked in last; what a trial has left is its record, and no place to work in. */
+  private async current(): Promise<NotebookPanel | null> {
+    for (const panel of [...this.seen].reverse()) {
+      await panel.context.ready; // what it is the output of may be written in it
+      if (!panel.isDisposed && !this.isOutput(panel)) {
+        return panel;
+      }
+    }
+    return null;
   }
 
   /** Where the server has a file: without the name of the drive that JupyterLab has it from, as `RTC:` where people edit together. */
@@ -92,9 +121,9 @@ export class Notebooks {
     await panel.context.save();
   }
 
-  /** Put a code cell below the active one; into a new notebook where none is open. Runs it if that is asked. */
+  /** Put a code cell below the active one; into a new notebook where the user has none open. Runs it if that is asked. */
   async insert(source: string, run = false): Promise<void> {
-    const panel = this.current ?? (await this.create());
+    const panel = (await this.current()) ?? (await this.create());
     await panel.context.ready;
     const notebook = panel.content;
     const active = notebook.activeCell;
@@ -108,7 +137,10 @@ export class Notebooks {
     await notebook.scrollToItem(notebook.activeCellIndex);
     if (run) {
       await panel.sessionContext.ready;
-      await NotebookActions.run(notebook, panel.sessionContext);
+      await NotebookActions.run(notebook, panel.sessionContext, this.dialogs ?? undefined);
+      if (panel.sessionContext.hasNoKernel) {
+        throw new Error(this.trans.__('%1 has no kernel, so the cell was put there and not run.', panel.context.path));
+      }
     }
   }
 

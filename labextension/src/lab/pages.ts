@@ -19,7 +19,7 @@ export function addPages(app: JupyterFrontEnd, workbench: Workbench, restorer: I
   const jobs = new WidgetTracker<JobPage>({ namespace: 'workbench-jobs' });
   const logs = new WidgetTracker<LogPage>({ namespace: 'workbench-logs' });
   const models = new WidgetTracker<ModelsPage>({ namespace: 'workbench-models' });
-  const meant = (args: { name?: unknown }): string => (typeof args.name === 'string' && args.name ? args.name : (workbench.chosen()?.name ?? ''));
+  const meant = (args: { name?: unknown; menu?: unknown }): string => workbench.meant(args) ?? '';
   const show = (page: MainAreaWidget, tracker: WidgetTracker, options: { ref?: string } = {}): void => {
     if (!page.isAttached) {
       void tracker.add(page);
@@ -30,7 +30,7 @@ export function addPages(app: JupyterFrontEnd, workbench: Workbench, restorer: I
   const name = { type: 'object', properties: { name: { type: 'string' } } };
 
   commands.addCommand(CommandIDs.open, {
-    label: trans.__('Open'),
+    label: args => workbench.titled(trans.__('Open'), args),
     icon: workbenchIcon,
     isEnabled: args => meant(args) !== '',
     describedBy: { args: name },
@@ -52,7 +52,7 @@ export function addPages(app: JupyterFrontEnd, workbench: Workbench, restorer: I
     }
   });
   commands.addCommand(CommandIDs.register, {
-    label: args => (workbench.model.find(meant(args))?.type === 'sweep' ? trans.__('Register Best Model …') : trans.__('Register Model …')),
+    label: args => workbench.titled(workbench.model.find(meant(args))?.type === 'sweep' ? trans.__('Register Best Model …') : trans.__('Register Model …'), args),
     isEnabled: args => meant(args) !== '',
     describedBy: { args: name },
     execute: async args => {
@@ -62,7 +62,7 @@ export function addPages(app: JupyterFrontEnd, workbench: Workbench, restorer: I
     }
   });
   commands.addCommand(CommandIDs.openLog, {
-    label: trans.__('Open Log'),
+    label: args => workbench.titled(trans.__('Open Log'), args),
     isEnabled: args => meant(args) !== '',
     isVisible: args => workbench.model.find(meant(args))?.type !== 'sweep',
     describedBy: { args: name },

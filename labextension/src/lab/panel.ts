@@ -9,7 +9,7 @@ import { CommandIDs } from './ids';
 import type { Filter, JobsModel, StatusFilter } from './jobs';
 import type { Settings } from './settings';
 import { Strip } from './strip';
-import { Tree } from './tree';
+import { Tree, type TreeHost } from './tree';
 
 const FILTERS: StatusFilter[] = ['all', 'active', 'Completed', 'Failed', 'Canceled', 'archived'];
 
@@ -29,7 +29,8 @@ export class JobsPanel extends Widget {
     private readonly commands: CommandRegistry,
     private readonly settings: Settings,
     private readonly trans: TranslationBundle,
-    private readonly loadArchived: () => Promise<void>
+    private readonly loadArchived: () => Promise<void>,
+    { chosen, point }: Pick<TreeHost, 'chosen' | 'point'>
   ) {
     super();
     this.id = 'workbench-jobs';
@@ -47,7 +48,9 @@ export class JobsPanel extends Widget {
       {
         open: job => void commands.execute(CommandIDs.open, { name: job.name }),
         toggle: (row, open) => this.atOnce(model.toggle(row, open)),
-        more: parent => this.atOnce(model.load(parent))
+        more: parent => this.atOnce(model.load(parent)),
+        chosen,
+        point
       },
       trans
     );

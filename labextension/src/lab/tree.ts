@@ -13,6 +13,10 @@ export interface TreeHost {
   open(job: Summary): void;
   toggle(row: Row, open?: boolean): void;
   more(parent: string): void;
+  /** Another job is chosen, or none. */
+  chosen(): void;
+  /** A context menu is about to open, on a job's row or on another. */
+  point(job: Summary | null): void;
 }
 
 const HEIGHT = 44;
@@ -26,6 +30,7 @@ export class Tree extends Widget {
   private readonly prefix = `wbl-tree-${++lastTree}`;
   private rows: Row[] = [];
   private activeKey = '';
+  private isChosen = false;
   private readonly draw = steadily(this.inner, () => this.drawNow());
   private readonly sizes = new ResizeObserver(() => this.draw());
 
@@ -43,19 +48,25 @@ export class Tree extends Widget {
     this.node.addEventListener('keydown', event => this.key(event));
     this.node.addEventListener('pointerdown', event => this.point(event));
     this.node.addEventListener('click', event => this.click(event));
+    this.node.addEventListener('contextmenu', event => {
+      const row = this.rowAt(event);
+      host.point(row?.kind === 'job' ? row.job : null);
+    });
   }
 
-  /** The job of the row that the keyboard or the pointer chose last. */
+  /** The job of the row that the keyboard or the pointer chose last, as long as it is shown. */
   get active(): Summary | null {
-    const row = this.rows[this.activeIndex];
+    const row = this.isChosen ? this.rows[this.activeIndex] : undefined;
     return row?.kind === 'job' ? row.job : null;
   }
 
   setRows(rows: Row[]): void {
+    const before = this.activeIndex;
     this.rows = rows;
     this.inner.style.height = `${rows.length * HEIGHT}px`;
     if (!rows.some(row => row.key === this.activeKey)) {
-      this.activeKey = rows[0]?.key ?? '';
+      this.activeKey = rows[Math.max(0, Math.min(rows.length - 1, before))]?.key ?? '';
+      this.choose(false); // where the keyboard goes on from; nobody has chosen it
     }
     if (rows.length) {
       this.draw();
@@ -195,6 +206,7 @@ export class Tree extends Widget {
     const row = this.rowAt(event);
     if (row) {
       this.activeKey = row.key;
+      this.choose(true);
       this.draw();
     }
   }
@@ -256,7 +268,13 @@ export class Tree extends Widget {
       event.preventDefault();
       event.stopPropagation();
       move();
+      this.choose(true);
     }
+  }
+
+  private choose(is: boolean): void {
+    this.isChosen = is;
+    this.host.chosen();
   }
 
   private parentOf(index: number): number {

@@ -4,7 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { Api, ApiError, jobPath } from './api';
 import { Changes } from './changes';
 import { orSay } from './notify';
-import { JobsModel } from './jobs';
+import { everyPage, JobsModel } from './jobs';
 import type { Notebooks } from './notebooks';
 import type { Page, Summary, Workspace } from './protocol';
 import type { Settings } from './settings';
@@ -18,8 +18,11 @@ export class Workbench {
   /** The user's notebooks, where the application has such. */
   notebooks: Notebooks | null = null;
   private changes: Changes | null = null;
-  /** Says which job a command means that was given none: the one that is chosen in the panel. */
+  private isLooking = false;
+  /** Says which job is chosen in the panel. */
   chosen: () => Summary | null = () => null;
+  /** The job whose context menu was opened last. */
+  pointed: string | null = null;
 
   constructor(
     server: ServerConnection.ISettings,
@@ -34,6 +37,23 @@ export class Workbench {
     this.model.changed.connect(this.lookWhy, this);
   }
 
+  /**
+   * Which job a command means: the one that it names, else the one that is chosen in the panel. An item of a context menu
+   * means the one that the menu was opened on, for the list goes on changing below it.
+   */
+  meant(args: { name?: unknown; menu?: unknown }): string | null {
+    if (typeof args.name === 'string' && args.name) {
+      return args.name;
+    }
+    return args.menu ? this.pointed : (this.chosen()?.name ?? null);
+  }
+
+  /** What a command is called: in the palette with the job that it means, for that may be out of sight there. */
+  titled(label: string, args: { name?: unknown; menu?: unknown; isPalette?: unknown }): string {
+    const name = args.isPalette ? this.meant(args) : null;
+    return name === null ? label : this.trans.__('%1 (%2)', label, name);
+  }
+
   /** Listen to the workspace that the settings say, and know only of that. */
   listen(): void {
     this.changes?.close();
@@ -46,9 +66,9 @@ export class Workbench {
   }
 
   async loadArchived(): Promise<void> {
-    const { jobs } = await this.api.get<Page>('jobs', { archived: true });
+    await everyPage(offset => this.api.get<Page>('jobs', { archived: true, offset }), jobs => this.model.add(jobs));
     this.model.archivedLoaded = true;
-    this.model.add(jobs);
+    this.model.add([]);
   }
 
   /** What is known of a job; asked for where it is not known yet. */
@@ -61,18 +81,26 @@ export class Workbench {
     return (this.model.workspace ?? (await this.api.get<Workspace>('workspace'))).root;
   }
 
+  /** A line that breaks says no reason; an address that is asked for does. */
   private async lookWhy(): Promise<void> {
-    if (this.model.link !== 'down' || this.model.loaded) {
+    if (this.model.link !== 'down' || this.isLooking) {
       return;
     }
+    this.isLooking = true;
+    let problem = '';
     try {
       await this.api.get('workspace');
     } catch (error) {
-      if (error instanceof ApiError && error.status === 404) {
-        this.model.setLink('missing');
-      } else if (error instanceof ApiError) {
-        this.model.refuse(error.message); // it answers: it is not away
+      if (error instanceof ApiError) {
+        problem = error.message; // it answers: it is not away
+        if (error.status === 404 && !this.model.loaded) {
+          this.model.setLink('missing');
+        }
       }
     }
+    if (this.model.link === 'down') {
+      this.model.refuse(problem);
+    }
+    this.isLooking = false;
   }
 }

@@ -1,6 +1,7 @@
 /** What the form holds, as values: from a notebook's parameters to what the server is asked. Nothing here is drawn. */
 import type { TranslationBundle } from '@jupyterlab/translation';
-import type { NotebookParameters, Parameter, Scalar } from '../protocol';
+import type { NotebookParameters, Parameter } from '../protocol';
+import { literalOf, type Literal } from '../python';
 
 export type Kind = 'fixed' | 'uniform' | 'loguniform' | 'whole' | 'choice' | 'normal' | 'lognormal';
 
@@ -8,7 +9,7 @@ export type Kind = 'fixed' | 'uniform' | 'loguniform' | 'whole' | 'choice' | 'no
 export interface Field {
   parameter: Parameter;
   /** Its default as a value; undefined when it is an expression, or there is none. */
-  value: Scalar | undefined;
+  value: Literal | undefined;
   kind: Kind;
   fixed: string;
   low: string;
@@ -73,17 +74,24 @@ export function draftOf(path: string, found: NotebookParameters, metrics: string
   };
 }
 
-/** Take a notebook's parameters anew, after the notebook was changed; what was chosen for those that stay is kept. */
-export function renew(draft: Draft, found: NotebookParameters): void {
+/**
+ * Take a notebook's parameters anew, after the notebook was saved; what was chosen for those that stay is kept. Returns
+ * whether they are others.
+ */
+export function renew(draft: Draft, found: NotebookParameters): boolean {
+  if (JSON.stringify(draft.fields.map(field => field.parameter)) === JSON.stringify(found.parameters)) {
+    return false;
+  }
   if (!draft.fields.length) {
     draft.fields = newFields(found.parameters);
-    return;
+    return true;
   }
   const kept = new Map(draft.fields.map(field => [field.parameter.name, field]));
   draft.fields = found.parameters.map(parameter => {
     const before = kept.get(parameter.name);
     return before && before.parameter.default === parameter.default ? { ...before, parameter } : fieldOf(parameter);
   });
+  return true;
 }
 
 /** The first number varies, so that the form shows what that means. */
@@ -97,14 +105,17 @@ function newFields(parameters: Parameter[]): Field[] {
 }
 
 function fieldOf(parameter: Parameter): Field {
-  const value = literal(parameter.default);
+  const value = parameter.default === null ? undefined : literalOf(parameter.default);
   return { parameter, value, kind: 'fixed', fixed: parameter.default ?? '', ...rangeAround(value), choices: choicesAround(value) };
 }
 
-/** Which kinds make sense for a parameter: ranges only for numbers. */
+/** Which kinds make sense for a parameter: ranges only for numbers, and nothing that varies for what no job can be given. */
 export function kindsOf(field: Field): Kind[] {
-  const type = (field.parameter.type ?? '').toLowerCase();
-  if (typeof field.value === 'boolean' || typeof field.value === 'string' || ['bool', 'str', 'path'].includes(type)) {
+  const type = plainType(field);
+  if (isCollection(field.value) || ['list', 'tuple', 'dict', 'set'].includes(type)) {
+    return ['fixed'];
+  }
+  if (typeof field.value === 'boolean' || type === 'bool' || isText(field)) {
     return ['fixed', 'choice'];
   }
   if (type === 'int') {
@@ -130,14 +141,54 @@ function isWhole(field: Field): boolean {
   return typeof field.value === 'number' && /^[+-]?[\d_]+$/.test((field.parameter.default ?? '').trim());
 }
 
+/** The word that decides in an annotation, as the server has it: that of `float | None` is `float`. */
+function plainType({ parameter }: Field): string {
+  const text = (parameter.type ?? '').replace(/^["']|["']$|typing\.|pathlib\./g, '').replace(/^Optional\[(.*)\]$/, '$1');
+  const words = text.split('|').map(part => part.trim()).filter(part => part !== 'None');
+  return words.length === 1 ? (words[0] ?? '').replace(/\[.*/, '').toLowerCase() : '';
+}
+
+function isText(field: Field): boolean {
+  const type = plainType(field);
+  return type === 'str' || type === 'path' || (type === '' && typeof field.value === 'string');
+}
+
+function isCollection(value: Literal | undefined): value is Literal[] | { [key: string]: Literal } {
+  return typeof value === 'object' && value !== null;
+}
+
+/** What is meant by a text in a parameter's field. Only what is a text itself needs no quotes. */
+export function valueOf(field: Field, typed: string): Literal | undefined {
+  const plain = typed.trim();
+  const needsNone = isText(field) && plain !== '' && !/^[rRuU]?["']|^(?:None|True|False)$/.test(plain);
+  return needsNone ? plain : literalOf(plain);
+}
+
+/** Why a text cannot be meant for a parameter; '' if it can. */
+function objectionTo(field: Field, typed: string, trans: TranslationBundle): string {
+  const value = valueOf(field, typed);
+  if (!typed.trim()) {
+    return isText(field) ? trans.__("needs a value; an empty text is ''") : trans.__('needs a value');
+  }
+  if (value === null || isCollection(value)) {
+    return trans.__('a job takes a number, a text, True or False: None, lists and mappings are changed in the notebook');
+  }
+  return value === undefined ? trans.__('%1 is no value: give a number, True, False, or a text in quotes', typed.trim()) : '';
+}
+
+/** Whether a fixed parameter is to have another value than the notebook gives it. */
+function isChanged(field: Field): boolean {
+  return field.fixed.trim() !== (field.parameter.default ?? '').trim();
+}
+
 /** What the server is asked; only what was changed is given, the notebook has the rest. */
 export function requestOf(draft: Draft): { notebook: Record<string, unknown> } {
   const inputs: Record<string, unknown> = {};
   for (const field of draft.fields) {
     if (field.kind !== 'fixed' && draft.sweep) {
       inputs[field.parameter.name] = distributionOf(field);
-    } else if (field.fixed.trim() !== (field.parameter.default ?? '').trim()) {
-      inputs[field.parameter.name] = scalar(field.fixed);
+    } else if (isChanged(field)) {
+      inputs[field.parameter.name] = valueOf(field, field.fixed);
     }
   }
   const resources = filled({ cpus: numeric(draft.cpus), gpus: numeric(draft.gpus), memory: draft.memory.trim() });
@@ -180,14 +231,17 @@ export function objections(draft: Draft, trans: TranslationBundle): Objection[] 
   for (const field of draft.fields) {
     const name = placeOfParameter(field.parameter.name);
     if (field.kind === 'fixed' || !draft.sweep) {
-      if (field.parameter.default === null && !field.fixed.trim()) {
-        object(name, trans.__('needs a value'));
+      const wrong = isChanged(field) || field.parameter.default === null ? objectionTo(field, field.fixed, trans) : '';
+      if (wrong) {
+        object(name, wrong);
       }
       continue;
     }
     if (field.kind === 'choice') {
-      if (!choicesOf(field).length) {
-        object(name, trans.__('give the values to choose from, with commas between them'));
+      const typed = split(field.choices);
+      const wrong = typed.length ? typed.map(text => objectionTo(field, text, trans)).find(Boolean) : trans.__('give the values to choose from, with commas between them');
+      if (wrong) {
+        object(name, wrong);
       }
       continue;
     }
@@ -237,10 +291,9 @@ export function placeOfParameter(name: string): string {
 
 /** Where a problem of the server belongs in the form; '' for the form as a whole. */
 export function placeOf(field: string, draft: Draft): string {
-  const parts = field.split(/[.[\]]+/).filter(Boolean);
-  const parameter = draft.fields.find(entry => parts.includes(entry.parameter.name));
-  if (parameter) {
-    return placeOfParameter(parameter.parameter.name);
+  const input = /(?:^|\.)(?:inputs|search_space)\.([^.[\]]+)/.exec(field)?.[1];
+  if (input !== undefined) {
+    return draft.fields.some(entry => entry.parameter.name === input) ? placeOfParameter(input) : '';
   }
   const words: [RegExp, string][] = [
     [/concurrent/i, 'concurrent'],
@@ -274,16 +327,18 @@ function distributionOf(field: Field): Distribution {
   }
 }
 
-export function choicesOf(field: Field): Scalar[] {
-  return split(field.choices).map(scalar);
+export function choicesOf(field: Field): Literal[] {
+  return split(field.choices).map(text => valueOf(field, text)).filter(value => value !== undefined);
 }
 
-/** Parts between commas; a comma in quotes is part of a text. */
+/** Parts between commas; what begins with a quote or a bracket goes on to its end. */
 function split(text: string): string[] {
-  return (text.replace(/^\s*\[|\]\s*$/g, '').match(/(?:"[^"]*"|'[^']*'|[^,"'])+/g) ?? []).map(part => part.trim()).filter(Boolean);
+  const inner = /^\s*\[([^[\]]*)\]\s*$/.exec(text)?.[1] ?? text;
+  const parts = inner.match(/\s*(?:[rRuU]?"(?:[^"\\]|\\.)*"|[rRuU]?'(?:[^'\\]|\\.)*'|\[[^\]]*\]|\([^)]*\)|\{[^}]*\})?[^,]*/g) ?? [];
+  return parts.map(part => part.trim()).filter(Boolean);
 }
 
-function rangeAround(value: Scalar | undefined): { low: string; high: string } {
+function rangeAround(value: Literal | undefined): { low: string; high: string } {
   if (typeof value !== 'number' || value === 0) {
     return value === 0 ? { low: '0', high: '1' } : { low: '', high: '' };
   }
@@ -291,45 +346,18 @@ function rangeAround(value: Scalar | undefined): { low: string; high: string } {
   return Number.isInteger(value) && value > 0 ? { low: String(Math.max(1, Math.round(value / 2))), high: String(value * 2) } : { low: short(low), high: short(high) };
 }
 
-function choicesAround(value: Scalar | undefined): string {
+function choicesAround(value: Literal | undefined): string {
   if (typeof value === 'boolean') {
     return 'True, False';
   }
   if (typeof value === 'number' && value !== 0) {
     return Number.isInteger(value) && Math.abs(value) < 4 ? [value, value + 1, value + 2].join(', ') : [value / 2, value, value * 2].map(short).join(', ');
   }
-  return value === undefined || value === null ? '' : typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return value === undefined || value === null || isCollection(value) ? '' : typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
 function short(value: number): string {
   return String(Number(value.toPrecision(6)));
-}
-
-/** What a Python literal means; undefined for anything else. */
-export function literal(text: string | null): Scalar | undefined {
-  const plain = text?.trim() ?? '';
-  if (plain === 'True' || plain === 'False') {
-    return plain === 'True';
-  }
-  if (plain === 'None') {
-    return null;
-  }
-  const quoted = /^(["'])((?:(?!\1)[^\\\n])*)\1$/.exec(plain);
-  if (quoted) {
-    return quoted[2];
-  }
-  const value = numeric(plain.replace(/_/g, ''));
-  return typeof value === 'number' ? value : undefined;
-}
-
-/** What was typed into a field: a number, a truth value, or a text, quoted or not. */
-export function scalar(text: string): Scalar {
-  const found = literal(text);
-  if (found !== undefined) {
-    return found;
-  }
-  const plain = text.trim();
-  return plain === 'true' || plain === 'false' ? plain === 'true' : plain;
 }
 
 /** A number where the text is one; the text otherwise, so that the server can say what is wrong with it. */

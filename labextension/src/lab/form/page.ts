@@ -49,7 +49,7 @@ class Form extends Widget {
   private readonly told = h('div', { class: 'wbl-told', role: 'status' });
   private readonly submit = h('button', { type: 'button', class: 'jp-mod-styled jp-mod-accept wbl-submit', click: () => void this.run() });
   private readonly parametersPlace = h('div', {});
-  private readonly untagged = h('div', { class: 'wbl-untagged' });
+  private readonly hindrance = h('div', { class: 'wbl-untagged' });
   private readonly sweepOnly: HTMLElement[] = [];
   private readonly modes = new Map<boolean, HTMLInputElement>();
   private checked = 0;
@@ -108,14 +108,17 @@ class Form extends Widget {
       this.draft ??= draftOf(this.notebooks.onServer(this.path), found, this.metrics, this.isSweep, settings.current.concurrentTrials);
       if (first) {
         this.build(this.draft);
-      } else {
-        renew(this.draft, found);
       }
-      this.parameters?.dispose();
-      this.parameters = new Parameters(this.draft, this.workbench.trans, this.problems, () => this.changed());
-      this.parametersPlace.replaceChildren(this.parameters.element);
-      this.showUntagged(found);
-      this.choose(this.draft.sweep);
+      this.showHindrance(found);
+      const isUnread = !found.tagged && found.problems.length > 0; // what was filled in stays
+      if ((!isUnread && renew(this.draft, found)) || first) {
+        this.parameters?.dispose();
+        this.parameters = new Parameters(this.draft, this.workbench.trans, this.problems, () => this.changed());
+        this.parametersPlace.replaceChildren(this.parameters.element);
+        this.choose(this.draft.sweep);
+      } else {
+        this.changed(); // somebody may be typing into what is there: JupyterLab saves by itself too
+      }
     } catch (error) {
       if (this.draft) {
         this.say(said(error), 'wbl-bad'); // what was filled in stays
@@ -185,7 +188,7 @@ class Form extends Widget {
       h('h1', {}, stem(this.path)),
       h('p', { class: 'wbl-path' }, h('button', { type: 'button', class: 'wbl-link', click: () => void this.commands.execute('docmanager:open', { path: this.path }) }, trans.__('Open %1', this.path))),
       h('div', { class: 'wbl-modes', role: 'radiogroup', 'aria-label': trans.__('How it runs') }, mode(true, trans.__('Sweep: many trials')), mode(false, trans.__('Run once as a job'))),
-      this.untagged,
+      this.hindrance,
       h('fieldset', { class: 'wbl-params' }, h('legend', {}, trans.__('Parameters')), this.parametersPlace, this.problems.get('search') ?? ''),
       h('label', { class: 'wbl-along' }, along, ` ${trans.__('Take the files beside the notebook along: its modules, and data that it reads by a relative path')}`),
       search,
@@ -228,15 +231,15 @@ class Form extends Widget {
     }
   }
 
-  private showUntagged(found: NotebookParameters): void {
+  private showHindrance(found: NotebookParameters): void {
     const { trans } = this.workbench;
     const tag = h('button', { type: 'button', class: 'jp-mod-styled jp-mod-accept', click: () => void this.tag() }, trans.__('Make a parameters cell'));
-    this.untagged.replaceChildren(
-      ...(found.tagged
+    this.hindrance.replaceChildren(
+      ...(found.tagged || found.problems.length // who cannot read a notebook cannot say that it has no such cell
         ? found.problems.map(problem => h('p', { class: 'wbl-bad' }, problem))
         : [h('p', {}, trans.__('No cell of this notebook is tagged “parameters”, so there is nothing to vary. The tag goes to the cell that assigns the defaults, such as learning_rate = 0.01; where there is none, a cell is added at the top.')), tag])
     );
-    this.untagged.hidden = this.untagged.childElementCount === 0;
+    this.hindrance.hidden = this.hindrance.childElementCount === 0;
   }
 
   private async tag(): Promise<void> {

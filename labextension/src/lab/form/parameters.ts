@@ -44,7 +44,7 @@ export class Parameters {
       kind.value = shown;
       vary.checked = shown !== 'fixed';
       kind.hidden = shown === 'fixed';
-      varyLabel.hidden = !this.draft.sweep;
+      varyLabel.hidden = !this.draft.sweep || kindsOf(entry).length < 2;
       controls.replaceChildren(...this.controls(entry, shown, problem.id));
       element.classList.toggle('wbl-varies', shown !== 'fixed');
     };
