@@ -36,6 +36,9 @@ _UNTIL_SAVED = """async text => {
 }"""
 
 
+_OPEN_TWICE = "name => Promise.all([1, 2].map(() => jupyterapp.commands.execute('workbench:open', { name })))"
+
+
 @pytest.fixture
 def foreign() -> re.Pattern[str]:
     """JupyterLab's part of ipywidgets asks each notebook for its kernel's id, also one that has none."""
@@ -126,6 +129,8 @@ def test_from_nothing_to_a_registered_model_with_no_kernel(  # noqa: PLR0915 - o
     expect(panel.get_by_text("No jobs yet")).to_be_visible()
     assert serious_problems(page, "#workbench-jobs") == []
     page.screenshot(path=shots / "empty.png")
+    tiles = page.locator(".jp-LauncherCard[data-category=Workbench]")
+    expect(tiles).to_have_text(["Jobs and Sweeps", "Sweep a Notebook …", "Registered Models"])
     panel.get_by_role("button", name="Try an example").click()
     form = page.locator(".wbl-form")
     start = form.get_by_role("button", name="Start the sweep")
@@ -139,7 +144,9 @@ def test_from_nothing_to_a_registered_model_with_no_kernel(  # noqa: PLR0915 - o
     expect(start).to_be_disabled()
     first.fill("0.01")
     epochs = form.get_by_label("epochs: value")
-    epochs.fill("many")
+    epochs.fill("2 * 4")
+    expect(form.get_by_role("group", name="epochs")).to_contain_text("2 * 4 is no value")
+    epochs.fill('"many"')
     expect(form.get_by_role("group", name="epochs")).to_contain_text("its default is 8")
     expect(start).to_be_disabled()
     assert serious_problems(page, ".wbl-form") == []
@@ -195,10 +202,14 @@ def test_from_nothing_to_a_registered_model_with_no_kernel(  # noqa: PLR0915 - o
     expect(page.locator(".wbl-logpage")).to_be_visible()
     trial.locator(".jp-Toolbar").get_by_text("Notebook", exact=True).click()
     expect(page.locator(".jp-Notebook", has_text="# Parameters")).to_be_visible()
-    expect(page.locator(".wbl-marker")).to_contain_text(f"Open {name}_")
+    marker = page.locator(".wbl-marker")
+    expect(marker).to_contain_text(f"Open {name}_")
     expect(page.locator("#jp-main-statusbar").get_by_text("No Kernel")).to_be_visible()
     assert lab.kernels() == []  # it is there to be read
     page.screenshot(path=shots / "beside.png")
+    page.evaluate("() => [...jupyterapp.shell.widgets('main')].find(({ id }) => /^workbench-job-.*_/.test(id)).close()")
+    marker.get_by_role("button").click()
+    expect(page.locator(".wbl-page:visible .wb-title")).to_contain_text(re.compile(f"{name}_\\d"))
 
     # One that holds widgets is shown with a kernel, for without one ipywidgets would show nothing of them.
     page.evaluate("() => jupyterapp.shell.currentWidget.close()")
@@ -210,6 +221,28 @@ def test_from_nothing_to_a_registered_model_with_no_kernel(  # noqa: PLR0915 - o
     nbformat.write(book, job)
     page.evaluate("name => void jupyterapp.commands.execute('workbench:open-notebook', { name })", f"{name}_1")
     expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()  # a server waits for kernels that start
+
+    # Cells go into a notebook of the user's own, which is made where there is none, and not into what was executed.
+    before = job.read_text()
+    panel.get_by_role("button", name="Registered models").click()
+    version.get_by_role("button", name="Insert load code").click()
+    own = page.locator(".jp-NotebookPanel", has=page.locator(".jp-Cell", has_text="models:/digits"))
+    expect(own).to_have_count(1)
+    expect(own.locator(".wbl-marker")).to_have_count(0)
+    page.evaluate("name => void jupyterapp.commands.execute('workbench:open-notebook', { name })", f"{name}_1")
+    expect(page.locator(".jp-NotebookPanel:visible .wbl-marker")).to_be_visible()
+    choose(page, sweep, "Insert Code")
+    expect(own.locator(".jp-CodeCell", has_text=name)).to_have_count(1)
+    choose(page, sweep, "Duplicate in Builder")
+    expect(own.locator(".wb-builder").get_by_label("trials", exact=True)).to_have_value("2")
+    page.evaluate(_SAVE_ALL)
+    assert job.read_text() == before
+
+
+# Saves the notebooks that were changed, as JupyterLab does by itself after a while.
+_SAVE_ALL = """() => Promise.all([...jupyterapp.shell.widgets('main')]
+    .filter(({ context }) => context?.model.dirty)
+    .map(({ context }) => context.save()))"""
 
 
 def test_two_tabs_show_the_same_and_come_back_after_a_reload(
@@ -239,10 +272,15 @@ def test_two_tabs_show_the_same_and_come_back_after_a_reload(
         expect(row(one, name)).to_have_attribute("data-status", "Canceled")
     expect(page.locator(".Toastify__toast")).to_have_count(0)
     other_page.close()
+    page.locator(".jp-Notification-Status").click()
+    expect(page.locator(".jp-Notification-List")).to_contain_text(f"{name} was stopped.")
+    page.locator(".jp-Notification-Status").click()
 
     # A page that was open is there again after a reload.
     row(panel, name).click()
     expect(page.locator(".wbl-page .wb-head")).to_contain_text(name)
+    page.evaluate(_OPEN_TWICE, name)  # a job has one page, however often it is asked for
+    expect(page.locator(".wbl-page")).to_have_count(1)
     page.evaluate(_UNTIL_SAVED, f'"workbench-jobs:{name}"]')
     page.goto(f"{lab.address}/lab")
     expect(page.locator(".wbl-page .wb-head")).to_contain_text(name)
@@ -280,6 +318,7 @@ def test_300_jobs_with_the_keyboard(
     rows = panel.locator("[role=treeitem]")
     expect(row(panel, names[-1])).to_be_visible()
     assert rows.count() < 60
+    assert not page.evaluate("() => jupyterapp.commands.isEnabled('workbench:archive')"), "nobody has chosen a job"
     tree = panel.get_by_role("tree")
     tree.focus()
     page.keyboard.press("End")
@@ -297,6 +336,13 @@ def test_300_jobs_with_the_keyboard(
     page.keyboard.press("Home")
     row(panel, names[-3]).click(delay=300)
     expect(page.locator(".wbl-page .wb-head")).to_contain_text("sweep number 297")
+
+    # The palette has what can be done with it.
+    page.evaluate("() => void jupyterapp.commands.execute('apputils:activate-command-palette')")
+    palette = page.locator("#modal-command-palette")
+    palette.locator("input").fill("archive")
+    expect(palette.get_by_text(f"Archive ({names[-3]})")).to_be_visible()
+    page.keyboard.press("Escape")
 
     # Filter, search and groups.
     panel.get_by_label("Search jobs").fill("sweep number 29")
@@ -323,7 +369,7 @@ def test_300_jobs_with_the_keyboard(
     for theme in ("JupyterLab Dark", "JupyterLab Dark High Contrast", "JupyterLab Light"):
         page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', { theme })", theme)
         expect(page.locator(f"body[data-jp-theme-name='{theme}']")).to_have_count(1)
-        assert serious_problems(page, "#workbench-jobs") == [], theme
+        assert serious_problems(page, "#workbench-jobs", ".wbl-page") == [], theme
 
 
 def test_a_notebook_gets_its_parameters_cell_and_a_yaml_file_is_run(page: Page, lab: Lab, loud: list[str]) -> None:
@@ -346,6 +392,30 @@ def test_a_notebook_gets_its_parameters_cell_and_a_yaml_file_is_run(page: Page, 
     page.locator(".lm-Menu").get_by_text("Run as Workbench Job").click()
     expect(page.locator(".wbl-page .wb-head")).to_contain_text("Completed")
     expect(page.locator(".wbl-page")).to_contain_text("hello")
+
+    # Where no cell assigns defaults one is made; and a notebook is run once.
+    write_cells(lab.root / "bare.ipynb", ["found = sum(range(4))", "print('found', found)"])
+    page.evaluate("path => void jupyterapp.commands.execute('workbench:sweep-notebook', { path })", "bare.ipynb")
+    form = page.locator(".wbl-form:visible", has_text="bare.ipynb")
+    form.get_by_role("button", name="Make a parameters cell").click()
+    form = page.locator(".wbl-form", has_text="bare.ipynb")  # its notebook is in front of it now
+    expect(form.get_by_role("group", name="learning_rate")).to_have_count(1)
+    cells = nbformat.read(lab.root / "bare.ipynb", as_version=4).cells
+    assert [cell.metadata.get("tags") for cell in cells] == [["parameters"], None, None]
+    page.locator(".jp-NotebookPanel:visible", has_text="range(4)").get_by_text("Run as job").click()
+    expect(form.get_by_text("Ready. It runs without a kernel")).to_be_visible()
+    form.get_by_role("button", name="Run it").click()
+    expect(page.locator(".wbl-page:visible .wb-head")).to_contain_text("bare")
+    expect(page.locator(".wbl-page:visible .wb-head")).to_contain_text("Completed")
+
+    # Why a notebook cannot be read is said, and not that it has no parameters cell.
+    book = nbformat.read(lab.root / "plain.ipynb", as_version=4)
+    book.metadata["kernelspec"]["name"] = "nowhere"
+    nbformat.write(book, lab.root / "foreign.ipynb")
+    page.evaluate("path => void jupyterapp.commands.execute('workbench:sweep-notebook', { path })", "foreign.ipynb")
+    form = page.locator(".wbl-form:visible", has_text="foreign.ipynb")
+    expect(form).to_contain_text("no kernel named 'nowhere'")
+    expect(form.get_by_role("button", name="Make a parameters cell")).to_have_count(0)
 
 
 # Another name for the server's files, as the extension for editing together gives them one.
@@ -398,8 +468,10 @@ def test_a_form_keeps_what_was_filled_in_and_is_submitted_once(page: Page, lab: 
     page.evaluate(_SAVE, "once.ipynb")
     expect(form.locator(".wbl-told")).to_contain_text("out of order")
     page.unroute("**/notebooks/parameters*")
+    form.get_by_label("rate: from").evaluate("input => (input.dataset.before = 'true')")
     page.evaluate(_SAVE, "once.ipynb")
     expect(form.locator(".wbl-told")).to_contain_text("Ready: 3 trials")
+    expect(form.get_by_label("rate: from")).to_have_attribute("data-before", "true")  # who types there goes on
 
     held: list[Route] = []
 
@@ -566,7 +638,7 @@ def test_the_foot_has_a_bar_for_each_gpu(page: Page, lab: Lab, lab_client: MLCli
 
 
 def test_stopping_asks_only_if_it_is_set(
-    page: Page, lab: Lab, lab_client: MLClient, gate: Gate, change: Change
+    page: Page, lab: Lab, lab_client: MLClient, gate: Gate, change: Change, tmp_path: Path
 ) -> None:
     from playwright.sync_api import expect
 
@@ -574,5 +646,28 @@ def test_stopping_asks_only_if_it_is_set(
     panel = open_panel(page, lab)
     name = started(lab_client, gate, "stopped_at_once")
     expect(row(panel, name)).to_have_attribute("data-status", "Running")
+    choose(page, row(panel, name), "Pause: start no more trials")
+    expect(row(panel, name)).to_contain_text("Paused")
+    choose(page, row(panel, name), "Resume")
+    expect(row(panel, name)).not_to_contain_text("Paused")
     choose(page, row(panel, name), "Stop")
     expect(row(panel, name)).to_have_attribute("data-status", "Canceled")
+
+    # An open menu goes on meaning its job, which leaves the list below it.
+    ends = Gate(tmp_path / "ends")
+    stays, gone = (str(lab_client.create_or_update(one.job()).name) for one in (gate, ends))
+    for name in (stays, gone):
+        expect(row(panel, name)).to_have_attribute("data-status", "Running")
+    panel.get_by_label("Which jobs are shown").select_option("active")
+    row(panel, gone).click(button="right")
+    ends.open()
+    expect(row(panel, gone)).to_have_count(0)
+    with page.expect_response(re.compile(f"/jobs/{gone}/rerun"), timeout=20_000) as answer:
+        page.locator(".lm-Menu").get_by_text("Run Again", exact=True).click()
+    again = answer.value.json()["name"]
+    gate.open()
+    ends.open()
+    for name in (stays, again):
+        expect(row(panel, name)).to_have_count(0)
+        assert lab_client.jobs.get(name).status == "Completed"
+    ends.close()

@@ -145,6 +145,8 @@ def test_texts_for_notebooks_and_files(space: Space, sweep: str) -> None:
     assert f'MLClient(path="{space.path}")' in code  # not the server's own workspace
     assert f'jobs.get("{sweep}")' in code
     assert space.ask(f"jobs/{sweep}/code", language="r").status == 400
+    code = space.get(f"jobs/{sweep}/code", opens="builder")["text"]
+    assert code == f'import workbench\n\nworkbench.builder("{sweep}", client=workbench.MLClient(path="{space.path}"))'
     assert space.get(f"jobs/{sweep}/events") == {"total": 0, "events": []}
 
 

@@ -23,7 +23,7 @@ from workbench.views.narrowing import brushed, narrowed_text
 from workbench.views.resources import machine, usage
 from workbench.views.snapshot import job_snapshot
 
-__all__ = ["VERBS", "Asked"]
+__all__ = ["VERBS", "Asked", "builder_code"]
 
 _MOST_LOG = 1 << 16  # bytes of a log that one answer holds
 _MOST_FILES = 500
@@ -191,12 +191,21 @@ def _narrow(asked: Asked, ranges: Mapping[str, list[tuple[float, float]]]) -> st
 
 
 def _builder(asked: Asked) -> str:
-    """Return the code that opens the builder with all the job was submitted with."""
-    name, root = json.dumps(asked.facts.name), asked.client.context.workspace.root
-    if root == asked.home.absolute().resolve():
-        return f"import workbench\n\nworkbench.builder({name})"
+    return builder_code(asked.facts.name, asked.client.context.workspace.root, asked.home)
+
+
+def builder_code(name: str, root: Path, home: Path) -> str:
+    """Return the code that opens the builder with all a job was submitted with.
+
+    Args:
+        name: of the job.
+        root: its workspace.
+        home: the workspace that a notebook finds by itself where the code is put.
+    """
+    if root == home.absolute().resolve():
+        return f"import workbench\n\nworkbench.builder({json.dumps(name)})"
     client = f"workbench.MLClient(path={json.dumps(str(root))})"
-    return f"import workbench\n\nworkbench.builder({name}, client={client})"
+    return f"import workbench\n\nworkbench.builder({json.dumps(name)}, client={client})"
 
 
 def _rerun(asked: Asked, trial: str | None = None) -> dict[str, Any]:

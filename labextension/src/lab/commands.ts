@@ -98,7 +98,10 @@ export function addJobCommands(commands: CommandRegistry, workbench: Workbench, 
   add(
     CommandIDs.duplicate,
     trans.__('Duplicate in Builder'),
-    name => workbench.notebooks?.insert(`import workbench\n\nworkbench.builder(${JSON.stringify(name)})`, true) ?? Promise.resolve(),
+    async name => {
+      const { text } = await api.get<{ text: string }>(jobPath(name, 'code'), { opens: 'builder' });
+      await workbench.notebooks?.insert(text, true);
+    },
     { isVisible: args => workbench.notebooks !== null && known(args)?.type !== 'trial' }
   );
   commands.addCommand(CommandIDs.insertCode, {

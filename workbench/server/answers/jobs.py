@@ -21,6 +21,7 @@ from workbench.store.overview import Order, Wanted
 from workbench.views.figures import FIGURES, draw
 from workbench.views.queue import Queue, queue_as_json
 from workbench.views.summaries import Summaries, Summary, WorkspaceFacts
+from workbench.views.verbs import builder_code
 
 __all__ = [
     "OPERATIONS",
@@ -102,9 +103,10 @@ class Text(TypedDict):
 
 
 class CodeQuery(TypedDict, total=False):
-    """The language of a notebook."""
+    """The language of a notebook, and what the code does: show the job, or open the builder with its definition."""
 
     language: str
+    opens: Literal["job", "builder"]
 
 
 class FigureQuery(TypedDict, total=False):
@@ -221,11 +223,13 @@ def _yaml(call: Call) -> Text:
 
 
 def _code(call: Call) -> Text:
-    """Code that gets the job in a notebook."""
+    """Code that gets the job in a notebook, or opens the builder with it."""
     language = call.query.get("language", "python").lower()
     if language not in ("python", "ipython", "python3"):
         raise ValidationException(f"there is no code for {language!r}", "language", "Python is what there is")
     name = call.reader.jobs.record(call.name).name
+    if call.query.get("opens") == "builder":
+        return {"text": builder_code(name, call.place, call.desk.workspace)}
     # Notebooks of this server find its own workspace by themselves, here and in another checkout.
     where = "" if call.place == call.desk.workspace else f"path={json.dumps(str(call.place))}"
     return {
