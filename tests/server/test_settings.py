@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import websocket
@@ -14,6 +16,9 @@ from tests.server.serving import Contract, Space, running_server
 from tests.server.test_view import environment_of_kernel
 from tests.supervisor.gates import Gate, kill_supervisor, until
 from workbench import MLClient
+from workbench.server.desk import Desk
+from workbench.server.extension import WorkbenchExtension
+from workbench.server.places import OutsideError
 from workbench.store.watch import Watch
 from workbench.store.workspace import SERVED_VARIABLE, VARIABLE, default_workspace
 from workbench.trial.processes import is_alive
@@ -63,6 +68,45 @@ def test_the_workspace_is_a_setting_and_unfinished_work_goes_on_when_the_server_
         supervisor = supervisor_of(client.context.workspace)
         assert supervisor is None or is_alive(supervisor)
         gate.close()
+
+
+class Unlinked(WorkbenchExtension):
+    """The extension of a server that is none."""
+
+    serverapp: Any = None
+
+    def of(self, root: Path, workspace: str) -> Desk:
+        self.serverapp = SimpleNamespace(root_dir=str(root))
+        self.workspace = workspace
+        self.initialize_handlers()
+        self.desk.close()
+        return self.desk
+
+
+def test_a_workspace_that_cannot_be_shown_is_refused_and_no_other_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = (tmp_path / "root").resolve()
+    root.mkdir()
+    for name in (VARIABLE, SERVED_VARIABLE):
+        monkeypatch.setenv(name, "")
+    for setting, variable, told in (
+        (str(tmp_path), "", "WorkbenchExtension.workspace"),
+        ("..", "", "WorkbenchExtension.workspace"),
+        ("~no-such-user/work", "", "WorkbenchExtension.workspace"),
+        ("", str(tmp_path), VARIABLE),
+    ):
+        monkeypatch.setenv(VARIABLE, variable)
+        desk = Unlinked().of(root, setting)
+        for nothing in (None, ""):
+            with pytest.raises(OutsideError, match=told) as refused:
+                desk.place(nothing)
+            assert str(root) in str(refused.value.fix)
+        assert desk.place("work") == root / "work"  # who names one is shown it
+        assert (os.environ[VARIABLE], os.environ[SERVED_VARIABLE]) == (variable, "")  # kernels are told of no other
+    monkeypatch.setenv(VARIABLE, "")
+    assert Unlinked().of(root, "work").place(None) == root / "work"
+    assert os.environ[VARIABLE] == str(root / "work")
 
 
 def test_a_notebook_finds_a_workspace_above_it_before_that_of_the_server(

@@ -11,8 +11,8 @@ from typing import Literal, TypeVar
 
 from workbench.client.machine import MachineWatch
 from workbench.client.ml_client import MLClient
-from workbench.errors import NotFoundError
-from workbench.server.places import inside
+from workbench.errors import NotFoundError, WorkbenchError
+from workbench.server.places import OutsideError, inside
 from workbench.server.threads import Threads
 from workbench.server.watcher import Watcher
 from workbench.server.worker import Worker
@@ -90,11 +90,13 @@ class Desk:
         root: the folder that the server serves, with no link in it.
         workspace: the one that is meant where none is named.
         worker_idle: seconds after which the worker process ends when nothing is asked of it.
+        refusal: why the workspace that was set cannot be shown; told to who names none.
     """
 
-    def __init__(self, root: Path, workspace: Path, worker_idle: float) -> None:
+    def __init__(self, root: Path, workspace: Path, worker_idle: float, refusal: WorkbenchError | None = None) -> None:
         self.root = root
         self.workspace = workspace
+        self._refusal = refusal
         self._worker = Worker(worker_idle)
         self._lock = threading.Lock()  # the event loop takes it too: nothing is waited for under it
         self._doors: dict[Path, threading.Lock] = {}  # a workspace is opened by one thread
@@ -125,6 +127,8 @@ class Desk:
         Raises:
             OutsideError: it is outside of what the server serves.
         """
+        if not asked and (refusal := self._refusal) is not None:
+            raise OutsideError(refusal.what, refusal.where, refusal.fix)
         return inside(self.root, asked or str(self.workspace))
 
     def find(self, path: Path) -> Workspace | None:

@@ -14,7 +14,7 @@ from workbench.client.waiting import revive
 from workbench.errors import WorkbenchError
 from workbench.server.desk import Desk
 from workbench.server.handlers import ApiHandler, DescriptionHandler, JobHandler, PlotlyHandler
-from workbench.server.places import OutsideError, inside
+from workbench.server.places import inside
 from workbench.server.routes import by_path
 from workbench.server.sockets import ChangesHandler, ViewHandler
 from workbench.store.workspace import SERVED_VARIABLE, VARIABLE
@@ -47,8 +47,12 @@ class WorkbenchExtension(ExtensionApp):
         """Add the addresses, all below ``workbench/``."""
         server: Any = self.serverapp
         root = Path(server.root_dir).resolve()
-        self.desk = Desk(root, self._chosen(root), self.worker_idle)
-        self._tell_kernels()
+        workspace, refusal = self._chosen(root)
+        self.desk = Desk(root, workspace, self.worker_idle, refusal)
+        if refusal is None:
+            self._tell_kernels()
+        else:
+            self.log.warning("Workbench: %s", refusal)
         desk = {"desk": self.desk}
         self.handlers.extend(
             [
@@ -79,19 +83,22 @@ class WorkbenchExtension(ExtensionApp):
 
     def _revive(self) -> None:
         try:
-            found = self.desk.find(self.desk.workspace)
+            found = self.desk.find(self.desk.place(None))
             if found is not None and revive(found.client.context):
                 self.log.info("Workbench goes on with the unfinished jobs of %s", self.desk.workspace)
         except WorkbenchError as error:
             self.log.warning("Workbench: %s", error)
 
-    def _chosen(self, root: Path) -> Path:
+    def _chosen(self, root: Path) -> tuple[Path, WorkbenchError | None]:
+        """Return the workspace, and why it is not the one that was set: another one in its place would look empty."""
         chosen = self.workspace or os.environ.get(VARIABLE, "")
+        setting = "WorkbenchExtension.workspace" if self.workspace else f"the variable {VARIABLE}"
         try:
-            return inside(root, str(Path(chosen).expanduser())) if chosen else root
-        except OutsideError as error:
-            self.log.warning("Workbench: %s. Its own folder is taken as the workspace", error)
-            return root
+            return inside(root, str(Path(chosen).expanduser())) if chosen else root, None
+        except (WorkbenchError, RuntimeError) as error:  # the latter: the home of nobody
+            why = error.what if isinstance(error, WorkbenchError) else str(error)
+            fix = f"The server serves {root}: name a folder in it, or none"
+            return root, WorkbenchError(f"{setting}: {why}", chosen, fix)
 
     def _tell_kernels(self) -> None:
         """Have notebooks and terminals of this server mean the same workspace as the panel."""
