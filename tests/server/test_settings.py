@@ -75,7 +75,7 @@ class Unlinked(WorkbenchExtension):
 
     serverapp: Any = None
 
-    def opened(self, root: Path, workspace: str) -> Desk:
+    def of(self, root: Path, workspace: str) -> Desk:
         self.serverapp = SimpleNamespace(root_dir=str(root))
         self.workspace = workspace
         self.initialize_handlers()
@@ -97,7 +97,7 @@ def test_a_workspace_that_cannot_be_shown_is_refused_and_no_other_taken(
         ("", str(tmp_path), VARIABLE),
     ):
         monkeypatch.setenv(VARIABLE, variable)
-        desk = Unlinked().opened(root, setting)
+        desk = Unlinked().of(root, setting)
         for nothing in (None, ""):
             with pytest.raises(OutsideError, match=told) as refused:
                 desk.place(nothing)
@@ -105,7 +105,7 @@ def test_a_workspace_that_cannot_be_shown_is_refused_and_no_other_taken(
         assert desk.place("work") == root / "work"  # who names one is shown it
         assert (os.environ[VARIABLE], os.environ[SERVED_VARIABLE]) == (variable, "")  # kernels are told of no other
     monkeypatch.setenv(VARIABLE, "")
-    assert Unlinked().opened(root, "work").place(None) == root / "work"
+    assert Unlinked().of(root, "work").place(None) == root / "work"
     assert os.environ[VARIABLE] == str(root / "work")
 
 
