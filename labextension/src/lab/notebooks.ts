@@ -117,8 +117,8 @@ export class Notebooks {
       cell.model.setMetadata('tags', [...tagsOf(cell.model.getMetadata('tags')), TAG]);
     }
     notebook.activeCellIndex = index;
-    await notebook.scrollToItem(index);
     await panel.context.save();
+    await notebook.scrollToItem(index);
   }
 
   /** Put a code cell below the active one; into a new notebook where the user has none open. Runs it if that is asked. */
