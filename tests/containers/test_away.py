@@ -146,7 +146,6 @@ def test_a_cancellation_waits_until_the_engine_says_that_it_is_done(waiting: Wai
     until(waiting.client, lambda: _WAITS in reason(waiting), waiting.tell)
     os.kill(host.pid, signal.SIGKILL)
     until(waiting.client, lambda: waiting.host != host, waiting.tell)
-    os.kill(waiting.runner, signal.SIGKILL)
     record = waiting.client.jobs.record(waiting.name)
     assert record.status == "CancelRequested"
     assert _WAITS in (record.reason or "")

@@ -139,7 +139,7 @@ class _Hosts:
             _send(self._supervisor, {"pid": pid})
 
     def _fork(self, folder: str, lease: list[int]) -> int:
-        pid = os.fork()
+        pid = _fork()
         if pid == 0:
             self._leave_to_server()
             _lead_session()
@@ -148,7 +148,7 @@ class _Hosts:
 
     def _fork_ahead(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        pid = os.fork()
+        pid = _fork()
         if pid == 0:
             self._leave_to_server()
             ours.close()
@@ -187,9 +187,18 @@ class _Hosts:
             self._waiting[1].close()
 
 
+def _fork() -> int:
+    """Fork; a request to stop must find a host that answers, even before the first line of the child has run."""
+    stop = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stop)
+    pid = os.fork()
+    if pid:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, stop)
+    return pid
+
+
 def _lead_session() -> None:
     os.setsid()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
