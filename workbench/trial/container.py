@@ -227,6 +227,8 @@ class _Line:
                 self._note(error)
             except (DockerException, EngineError, HTTPError, OSError) as error:
                 self._note(error)
+            except (KeyError, TypeError, ValueError):  # the client's, over an answer that is none
+                self._note(OSError("its answer cannot be understood"))
             else:
                 self._note(None)
                 return answer
