@@ -317,5 +317,9 @@ def test_without_the_workspace_the_snapshot_is_shown(page: Page, lab: Lab, lab_c
     page.goto(lab.notebook("elsewhere.ipynb"))
     snapshot = page.locator(".workbench-snapshot")
     expect(snapshot.locator("tr", has_text=f"★ {best['number']}")).to_be_visible(timeout=60_000)
-    assert snapshot.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    widths = [
+        image.evaluate("image => image.decode().then(() => image.naturalWidth)")
+        for image in snapshot.locator("img").all()
+    ]
+    assert widths == [720, 720]
     expect(page.locator(".wb-view")).to_have_count(0)
