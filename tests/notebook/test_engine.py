@@ -93,7 +93,8 @@ def test_the_executed_notebook_equals_papermills(tmp_path: Path, names: tuple[st
 def test_the_command_line_of_papermill_knows_the_engine(tmp_path: Path) -> None:
     source = write_notebook(tmp_path / "a.ipynb", "print(x)\nx + 1", parameters="x = 1")
     command = [sys.executable, "-m", "papermill", "--engine", "workbench", "-p", "x", "41", "a.ipynb", "b.ipynb"]
-    ran = subprocess.run([*command, "--no-progress-bar"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    command += ["--no-progress-bar"]
+    ran = subprocess.run(command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     book = nbformat.reads((tmp_path / "b.ipynb").read_text(), as_version=4)
     assert [cell.outputs[0].get("text") for cell in book.cells[-1:]] == ["41\n"]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.views.builder.drafts import drafts, scalars
@@ -45,6 +45,7 @@ def test_every_text_means_what_the_form_means(draft: Draft, place: CellPlace) ->
 
 @settings(max_examples=100, deadline=None)
 @given(draft=drafts(wrong=True))
+@example(draft=Draft({"experiment_name": ")(", "notebook": "train.ipynb"}))
 def test_what_is_wrong_is_kept_as_it_was_written(draft: Draft, place: CellPlace) -> None:
     assert _same(Draft.from_yaml(draft.to_yaml()), draft)
     assert _same(from_code(to_code(draft)), draft)

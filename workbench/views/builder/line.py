@@ -8,6 +8,7 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, NoReturn
 
 from workbench.definition.checking import nearest
@@ -348,5 +349,6 @@ def _without(fields: dict[str, Any], steps: Sequence[str], last: str) -> dict[st
 def _word(word: str) -> str:
     """Return a word as it must stand on the line: quoted unless it is read back as it is."""
     plain = all(letter.isalnum() or letter in "@%+=:,./_-()" for letter in word) and word.isascii()
-    balanced = word.count("(") == word.count(")")
+    depths = [0, *accumulate((letter == "(") - (letter == ")") for letter in word)]
+    balanced = min(depths) == depths[-1] == 0
     return word if word and plain and balanced else shlex.quote(word)
