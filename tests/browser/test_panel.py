@@ -338,9 +338,9 @@ def test_300_jobs_with_the_keyboard(
     expect(page.locator(".wbl-page .wb-head")).to_contain_text("sweep number 297")
 
     # The palette has what can be done with it.
-    label = page.evaluate("() => jupyterapp.commands.label('workbench:archive')")
+    label = page.evaluate("() => jupyterapp.commands.label('workbench:archive', { isPalette: true })")
     assert label == f"Archive ({names[-3]})"
-    assert page.evaluate("() => jupyterapp.commands.isEnabled('workbench:archive')")
+    assert page.evaluate("() => jupyterapp.commands.isEnabled('workbench:archive', { isPalette: true })")
 
     # Filter, search and groups.
     panel.get_by_label("Search jobs").fill("sweep number 29")
